@@ -1,0 +1,1 @@
+"""A call in progress: where deciding and doing meet."""

@@ -1,0 +1,1 @@
+"""The Catapult v1 platform: what it says and how to speak to it."""

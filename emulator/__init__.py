@@ -1,0 +1,1 @@
+"""A phone company in a box. Imports nothing of the router."""

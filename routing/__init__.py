@@ -1,0 +1,1 @@
+"""The rules. Pure: text and values in, values out."""
