@@ -1,0 +1,207 @@
+"""The conditions of `when`: whether each holds for a call, and the reason in words.
+
+`because` is asked only when somebody reads the trace; it looks at the same call and facts that
+`holds` judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from routing.words import AVAILABLE, REASON_BY_PRESENCE
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+    from routing.callers import CallerList
+    from routing.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of a call when it is routed. Parties are in normal form, `at` is aware."""
+
+    to: str
+    caller: str
+    at: dt.datetime
+    anonymous: bool = False
+    diverted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What else is so at that moment: full destinations, presence, overrides in force."""
+
+    busy: frozenset[str] = frozenset()
+    presence: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def presence_of(self, person: str) -> str:
+        """Return the person's presence; who never set one is available."""
+        return self.presence.get(person, AVAILABLE)
+
+
+class Condition(Protocol):
+    """One key of `when`."""
+
+    def holds(self, call: Call, facts: Facts) -> bool:
+        """Return whether the condition holds."""
+
+    def because(self, call: Call, facts: Facts) -> str:
+        """Return in words why it holds or does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """`during` (inside is true) or `outside`; several schedules count as one."""
+
+    schedules: tuple[Schedule, ...]
+    inside: bool
+
+    def holds(self, call: Call, facts: Facts) -> bool:
+        """Return whether the instant lies in (or in none of) the schedules."""
+        for schedule in self.schedules:
+            if schedule.judge(call.at, facts.overrides).open:
+                return self.inside
+        return not self.inside
+
+    def because(self, call: Call, facts: Facts) -> str:
+        """Return the verdict of the schedule that decided, or of all when none is open."""
+        verdicts = [(each, each.judge(call.at, facts.overrides)) for each in self.schedules]
+        decisive = [pair for pair in verdicts if pair[1].open][:1] or verdicts
+        return "; ".join(
+            f"{'inside' if verdict.open else 'outside'} {schedule.name}: {verdict.because()}"
+            for schedule, verdict in decisive
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """`from` (matching is true) or `notFrom`."""
+
+    callers: CallerList
+    written: tuple[str, ...]
+    matching: bool
+
+    def holds(self, call: Call, facts: Facts) -> bool:  # noqa: ARG002 - one signature for all
+        """Return whether the caller matches (or does not match) the list."""
+        return self.callers.has(call.caller, anonymous=call.anonymous) == self.matching
+
+    def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
+        """Return whether the caller is in the list."""
+        is_in = self.callers.has(call.caller, anonymous=call.anonymous)
+        caller = "anonymous caller" if call.anonymous else f"from {call.caller}"
+        return f"{caller} is {'' if is_in else 'not '}in {' or '.join(self.written)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """`busy`: one of the destinations has no free capacity."""
+
+    destinations: tuple[str, ...]
+
+    def holds(self, call: Call, facts: Facts) -> bool:  # noqa: ARG002 - one signature for all
+        """Return whether one of the destinations is full."""
+        return not facts.busy.isdisjoint(self.destinations)
+
+    def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
+        """Return which destination is busy, or that none is."""
+        full = [name for name in self.destinations if name in facts.busy]
+        if full:
+            return f"{full[0]} is busy"
+        verb = "is" if len(self.destinations) == 1 else "are"
+        return f"{' and '.join(self.destinations)} {verb} not busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """`presence`: each person is in one of the states."""
+
+    wanted: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def holds(self, call: Call, facts: Facts) -> bool:  # noqa: ARG002 - one signature for all
+        """Return whether every person's presence is one of those wanted."""
+        return all(facts.presence_of(person) in states for person, states in self.wanted)
+
+    def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
+        """Return the persons' presence, or that of the first who is not as wanted."""
+        missing = [(p, s) for p, s in self.wanted if facts.presence_of(p) not in s]
+        if missing:
+            person, states = missing[0]
+            return f"{person} is {facts.presence_of(person)}, not {' or '.join(states)}"
+        return " and ".join(f"{person} is {facts.presence_of(person)}" for person, _ in self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Diverted:
+    """`diverted`: the call came in with one of the diversion reasons; `any` for any."""
+
+    reasons: tuple[str, ...]
+
+    def holds(self, call: Call, facts: Facts) -> bool:  # noqa: ARG002 - one signature for all
+        """Return whether the call's own diversion reason is one of those wanted."""
+        if call.diverted is None:
+            return False
+        return "any" in self.reasons or call.diverted in self.reasons
+
+    def because(self, call: Call, facts: Facts) -> str:
+        """Return how the call was diverted before it came here."""
+        if call.diverted is None:
+            return "the call was not diverted"
+        wanted = "" if self.holds(call, facts) else f", not by {' or '.join(self.reasons)}"
+        return f"the call was diverted by {call.diverted}{wanted}"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not`: the inner conditions do not all hold."""
+
+    inner: tuple[Condition, ...]
+
+    def holds(self, call: Call, facts: Facts) -> bool:
+        """Return whether one of the inner conditions fails."""
+        return not all(condition.holds(call, facts) for condition in self.inner)
+
+    def because(self, call: Call, facts: Facts) -> str:
+        """Return why the inner conditions do, or do not, all hold."""
+        return because(self.inner, call, facts)
+
+
+def because(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> str:
+    """Return why all conditions hold, or why the first that fails does not."""
+    reasons = []
+    for condition in conditions:
+        reason = condition.because(call, facts)
+        if not condition.holds(call, facts):
+            return reason
+        reasons.append(reason)
+    return "; ".join(reasons) or "it has no conditions"
+
+
+def reason_of(conditions: tuple[Condition, ...], facts: Facts) -> str | None:
+    """Return the diversion reason that a rule's conditions give, or None if they give none.
+
+    Busy counts before presence, presence before time. A schedule or a person's presence decides
+    inside `not` too; a busy destination inside `not` is one that was free, so it gives no reason.
+    """
+    if any(isinstance(condition, Busy) for condition in conditions):
+        return "user-busy"
+    every = list(_flat(conditions))
+    for condition in every:
+        if isinstance(condition, Presence):
+            for person, _ in condition.wanted:
+                state = facts.presence_of(person)
+                if state in REASON_BY_PRESENCE:
+                    return REASON_BY_PRESENCE[state]
+    if any(isinstance(condition, Time) for condition in every):
+        return "time-of-day"
+    return None
+
+
+def _flat(conditions: tuple[Condition, ...]) -> list[Condition]:
+    found: list[Condition] = []
+    for condition in conditions:
+        found += _flat(condition.inner) if isinstance(condition, Not) else [condition]
+    return found

@@ -1,0 +1,155 @@
+"""`expect`: tests that travel with the rules. Judged with the router's own evaluator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from routing.callers import is_withheld
+from routing.conditions import Call, Facts
+from routing.router import route, walk
+from routing.rules import AnnounceAction, RejectAction
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from routing.route import TraceStep
+    from routing.router import Walk
+    from routing.rules import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One entry of `expect`: a call, what else is so, and what must come of it.
+
+    `at` is None for an entry that must hold at every instant. What is None is not checked.
+    """
+
+    place: int
+    to: str
+    caller: str
+    at: dt.datetime | None = None
+    diverted: str | None = None
+    facts: Facts = field(default_factory=Facts)
+    outcomes: tuple[str, ...] = ()
+    rule: str | None = None
+    rings: tuple[tuple[str, ...], ...] | None = None
+    diversion_reason: str | None = None
+    transfer_to: tuple[str, ...] | None = None
+    rejects: bool = False
+    announces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Whether an entry passed; `because` says what differs, and when."""
+
+    place: int
+    passed: bool
+    because: str
+
+
+def test(rules: RuleSet, every_instant: Iterable[dt.datetime]) -> list[Result]:
+    """Return one result for each `expect`, in order.
+
+    Entries without `at` are judged at each of `every_instant` until one fails.
+    """
+    instants = tuple(every_instant)
+    return [_result(rules, each, instants) for each in rules.expectations]
+
+
+def _result(rules: RuleSet, expectation: Expectation, instants: tuple[dt.datetime, ...]) -> Result:
+    for at in (expectation.at,) if expectation.at else instants:
+        differs = difference(rules, expectation, at)
+        if differs:
+            when = "" if expectation.at else f" at {at.isoformat()}"
+            return Result(expectation.place, False, differs + when)
+    return Result(expectation.place, True, "as expected")
+
+
+def difference(rules: RuleSet, expectation: Expectation, at: dt.datetime) -> str:
+    """Return how the call at `at` differs from what is expected; empty when it does not."""
+    caller = expectation.caller
+    call = Call(expectation.to, caller, at, is_withheld(caller), expectation.diverted)
+    chosen = route(rules, call, expectation.facts)
+    if expectation.rule is not None and chosen.rule != expectation.rule:
+        why = _why_not(chosen.trace.steps, expectation.rule)
+        return f"expected rule {expectation.rule!r}, but {chosen.rule!r} was chosen{why}"
+    return _difference_of_walk(expectation, walk(chosen, expectation.facts, expectation.outcomes))
+
+
+def _why_not(steps: Iterable[TraceStep], rule: str) -> str:
+    return next((f" ({rule}: {step.because})" for step in steps if step.rule == rule), "")
+
+
+def _difference_of_walk(expectation: Expectation, walked: Walk) -> str:
+    ending = walked.last.ending
+    if expectation.rejects and not isinstance(ending, RejectAction):
+        return f"expected the call to be rejected, but {_what_happens(walked)}"
+    if expectation.announces is not None:
+        heard = _announcement(walked)
+        if expectation.announces not in heard:
+            what = f"the caller hears {heard[-1]!r}" if heard else _what_happens(walked)
+            return f"expected the announcement {expectation.announces!r}, but {what}"
+    return _difference_of_attempts(expectation, walked)
+
+
+def _difference_of_attempts(expectation: Expectation, walked: Walk) -> str:
+    if expectation.rings is not None:
+        rings = [[each.label for each in attempt.destinations] for attempt in walked.attempts]
+        wanted = [list(labels) for labels in expectation.rings]
+        ending_expected = expectation.rejects or expectation.announces is not None
+        reached = walked.last.attempt is not None or ending_expected
+        if not _same_rings(wanted, walked) or not reached:
+            ended = "" if reached else f"; in the end {_what_happens(walked)}"
+            return f"expected rings {_shown(wanted)}, but it rings {_shown(rings)}{ended}"
+    if not walked.attempts:
+        if expectation.diversion_reason is None and expectation.transfer_to is None:
+            return ""
+        return f"expected a transfer, but {_what_happens(walked)}"
+    last = walked.attempts[-1]
+    reason = expectation.diversion_reason
+    if reason is not None and last.diversion_reason != reason:
+        return f"expected diversionReason {reason}, but it is {last.diversion_reason}"
+    numbers = tuple(each.transfer_to for each in last.destinations)
+    if expectation.transfer_to is not None and numbers != expectation.transfer_to:
+        wanted_numbers = ", ".join(expectation.transfer_to)
+        return f"expected transferTo {wanted_numbers}, but it is {', '.join(numbers)}"
+    return ""
+
+
+def _same_rings(wanted: list[list[str]], walked: Walk) -> bool:
+    if len(wanted) != len(walked.attempts):
+        return False
+    for labels, attempt in zip(wanted, walked.attempts, strict=True):
+        if len(labels) != len(attempt.destinations):
+            return False
+        for label, destination in zip(labels, attempt.destinations, strict=True):
+            if label not in {destination.name, destination.transfer_to}:
+                return False
+    return True
+
+
+def _announcement(walked: Walk) -> list[str]:
+    """Return the announcement's text as written and as the caller hears it."""
+    ending = walked.last.ending
+    if not isinstance(ending, AnnounceAction):
+        return []
+    heard = walked.route.say(ending.audio, walked.last.progress.reason)
+    texts = (ending.audio.sentence, ending.audio.file_url, heard.sentence)
+    return [text for text in texts if text is not None]
+
+
+def _what_happens(walked: Walk) -> str:
+    ending = walked.last.ending
+    if isinstance(ending, RejectAction):
+        return "the call is rejected"
+    if isinstance(ending, AnnounceAction):
+        return f"the caller hears {_announcement(walked)[-1]!r}"
+    return f"it rings {' and '.join(each.label for each in walked.attempts[-1].destinations)}"
+
+
+def _shown(rings: list[list[str]]) -> str:
+    parts = [labels[0] if len(labels) == 1 else f"[{', '.join(labels)}]" for labels in rings]
+    return f"[{', '.join(parts)}]"

@@ -1,0 +1,98 @@
+"""What is wrong in a rules file, and where."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from routing.reading.document import Node
+
+Path = tuple[Any, ...]
+"""Where a key stands, innermost last; a chain of pairs, so that a good file costs no text."""
+
+ROOT: Path = ()
+
+
+def path_text(path: Path) -> str:
+    """Return a path as people write it: `lines.main.rules[2].when.busy`."""
+    parts: list[str] = []
+    while path:
+        path, key = path
+        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend: `line` and `column` count from 1, `path` names the key."""
+
+    line: int
+    column: int
+    path: str
+    code: str
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the problem as `flask rules check --json` prints it."""
+        return {
+            "line": self.line,
+            "column": self.column,
+            "path": self.path,
+            "code": self.code,
+            "message": self.message,
+        }
+
+
+class RulesError(Exception):
+    """The text is not a good rules file: `errors` holds all of them, in order of place."""
+
+    def __init__(self, errors: list[Problem], warnings: list[Problem]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(f"line {first.line}: {first.path}: {first.message}{more}")
+        self.errors = errors
+        self.warnings = warnings
+
+
+class Wrong(Exception):  # noqa: N818 - a value is wrong; the reader turns this into a Problem
+    """Raised while one value is read: `code` and the message of the Problem it becomes."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects every error and warning of one file."""
+
+    errors: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def error(self, node: Node, path: Path, code: str, message: str) -> None:
+        """Note an error at the place of `node`."""
+        self.errors.append(_problem(node, path, code, message))
+
+    def warn(self, node: Node, path: Path, code: str, message: str) -> None:
+        """Note a warning at the place of `node`."""
+        self.warnings.append(_problem(node, path, code, message))
+
+    def sorted(self, which: list[Problem]) -> list[Problem]:
+        """Return `which` by place, each one once (an aliased part is read several times)."""
+        return sorted(set(which), key=lambda problem: (problem.line, problem.column, problem.path))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` if a known word is close to `word`, else nothing."""
+    known = list(known)
+    lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
+    return f"; did you mean {lower[close[0]]!r}?" if close else ""
+
+
+def _problem(node: Node, path: Path, code: str, message: str) -> Problem:
+    return Problem(node.line, node.column, path_text(path), code, message)

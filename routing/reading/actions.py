@@ -1,0 +1,318 @@
+"""Reading destinations, transfer parameters and actions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from catapult import transfer
+from catapult.transfer import Audio, InvalidParameterError
+from routing.problems import Path, Wrong, did_you_mean
+from routing.reading.document import Mapping, Node, Text
+from routing.reading.numbers import looks_like_number, looks_like_uri
+from routing.reading.shapes import (
+    Built,
+    Context,
+    Field,
+    ListOf,
+    OneOrMore,
+    Record,
+    Scalar,
+    text_of,
+    unknown_name,
+)
+from routing.reading.values import BOOLEAN, PARTY, POSITIVE, RING, TEXT, TRUE, accepted
+from routing.rules import (
+    CALLED,
+    CALLER,
+    NO_PARAMETERS,
+    Action,
+    AnnounceAction,
+    Destination,
+    Parameters,
+    RejectAction,
+    Step,
+    TransferAction,
+)
+
+PLACEHOLDERS = ("line", "from", "to", "rule", "reason")
+ACTIONS = ("transferTo", "followMe", "reject", "announce")
+
+
+def _sentence(text: str) -> str:
+    for word in re.findall(r"\{(\w*)\}", text):
+        if word not in PLACEHOLDERS:
+            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            hint = did_you_mean(word, PLACEHOLDERS)
+            raise Wrong("unknown-placeholder", f"{{{word}}} is not known; there are {known}{hint}")
+    return accepted(partial(transfer.check_sentence, "sentence"))(text)
+
+
+def _caller_id(text: str) -> str:
+    if text in {CALLER, CALLED}:
+        return text
+    if transfer.is_number(text) or text == "private":
+        return text
+    hint = did_you_mean(text, (CALLER, CALLED, "private"))
+    raise Wrong(
+        "unknown-value", f"{text!r} is not caller, called, private or a number you own{hint}"
+    )
+
+
+def _one_of(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
+    def parse(text: str) -> str:
+        try:
+            return transfer.one_of(parameter, text, allowed)
+        except InvalidParameterError as error:
+            raise Wrong("unknown-value", error.problem + did_you_mean(text, allowed)) from None
+
+    return Scalar(f"a {parameter}", parse)
+
+
+def _audio(values: dict[str, Any], _node: Node, _path: Path, _context: Context) -> Audio:
+    try:
+        return Audio(
+            values.get("fileUrl"),
+            values.get("sentence"),
+            values.get("gender"),
+            values.get("locale"),
+            values.get("voice"),
+        )
+    except InvalidParameterError as error:
+        code = "missing-key" if error.parameter == "audio" else "unknown-value"
+        raise Wrong(code, str(error)) from None
+
+
+def audio_shape(what: str) -> Built[Audio]:
+    """Return the shape of something said or played."""
+    fields = {
+        "sentence": Field(Scalar("a sentence", _sentence), "what is said, 1000 characters at most"),
+        "fileUrl": Field(
+            Scalar("a URL", accepted(partial(transfer.check_url, "fileUrl"))),
+            "a WAV or MP3 file that is played",
+        ),
+        "gender": Field(_one_of("gender", transfer.GENDERS), "female or male"),
+        "locale": Field(_one_of("locale", transfer.LOCALES), "language of the sentence"),
+        "voice": Field(_one_of("voice", transfer.VOICES), "a voice of that language"),
+    }
+    return Built(Record(what, fields), _audio)
+
+
+PARAMETERS: dict[str, Field] = {
+    "ring": Field(RING, "how long it rings, 1 to 300 seconds; 20s by default"),
+    "transferCallerId": Field(
+        Scalar("a caller id", _caller_id),
+        "what the destination sees: caller, called, private, or a number you own",
+    ),
+    "whisperAudio": Field(
+        audio_shape("whisperAudio"), "said or played to the destination before the legs join"
+    ),
+    "recordingEnabled": Field(BOOLEAN, "whether the call is recorded"),
+    "recordingFileFormat": Field(
+        _one_of("recordingFileFormat", transfer.RECORDING_FILE_FORMATS), "wav or mp3"
+    ),
+    "diversionTreatment": Field(
+        _one_of("diversionTreatment", transfer.DIVERSION_TREATMENTS),
+        "what becomes of the Diversion header: none, propagate or stack",
+    ),
+    "diversionReason": Field(
+        _one_of("diversionReason", transfer.DIVERSION_REASONS),
+        "why the call is diverted, if the inferred reason is not wanted",
+    ),
+}
+
+
+def parameters(values: dict[str, Any]) -> Parameters:
+    """Return the transfer parameters among the values of a record."""
+    if not values.keys() & PARAMETERS.keys():
+        return NO_PARAMETERS
+    return Parameters(
+        ring=values.get("ring"),
+        transfer_caller_id=values.get("transferCallerId"),
+        whisper_audio=values.get("whisperAudio"),
+        recording_enabled=values.get("recordingEnabled"),
+        recording_file_format=values.get("recordingFileFormat"),
+        diversion_treatment=values.get("diversionTreatment"),
+        diversion_reason=values.get("diversionReason"),
+    )
+
+
+def _check_dialing(number: str, context: Context) -> None:
+    """Raise Wrong if `dialing` does not let `number` be dialed; SIP URIs it says nothing of."""
+    if not number.startswith("+"):
+        return
+    denied = [prefix for prefix in context.deny if number.startswith(prefix)]
+    if denied:
+        raise Wrong("dialing-forbidden", f"dialing.deny forbids {denied[0]}, so {number} too")
+    if context.allow and not number.startswith(tuple(context.allow)):
+        allowed = ", ".join(context.allow)
+        raise Wrong("dialing-forbidden", f"dialing.allow has only {allowed}, so not {number}")
+
+
+class DialedParty:
+    """A number or SIP URI that may be dialed."""
+
+    what = PARTY.what
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the number or URI in normal form."""
+        party = PARTY.read(node, path, context)
+        if party is not None:
+            try:
+                _check_dialing(party, context)
+            except Wrong as wrong:
+                context.problems.error(node, path, wrong.code, str(wrong))
+                return None
+        return party
+
+
+DESTINATION = Record(
+    "a destination",
+    {
+        "transferTo": Field(DialedParty(), "the number or SIP URI to call", required=True),
+        "capacity": Field(POSITIVE, "how many calls it takes at once; full means busy"),
+        "person": Field(TEXT, "whose it is; dialed only while that person is available"),
+        **PARAMETERS,
+    },
+)
+
+
+def read_destination(name: str, node: Node, path: Path, context: Context) -> Destination | None:
+    """Return the destination `name`; the short form is its number or SIP URI alone."""
+    if isinstance(node, Text):
+        party = DialedParty().read(node, path, context)
+        return Destination(party, name) if party else None
+    values = DESTINATION.read(node, path, context)
+    if values is None or "transferTo" not in values:
+        return None
+    return Destination(
+        values["transferTo"],
+        name,
+        values.get("capacity"),
+        values.get("person"),
+        parameters(values),
+    )
+
+
+class Target:
+    """What `transferTo` names: a destination, or a number or SIP URI directly."""
+
+    what = "a destination's name, a number or sip:user@host"
+
+    def read(self, node: Node, path: Path, context: Context) -> Destination | None:
+        """Return the destination."""
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        if context.known("destination", text):
+            destination: Destination | None = context.names["destination"][text]
+            return destination
+        if looks_like_number(text) or looks_like_uri(text):
+            party = DialedParty().read(node, path, context)
+            return Destination(party) if party else None
+        unknown_name(node, path, context, "destination", text)
+        return None
+
+
+class Targets:
+    """One target, or several that ring together."""
+
+    what = Target.what
+
+    def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
+        """Return the destinations; each may ring once."""
+        found = OneOrMore(Target()).read(node, path, context)
+        labels = [each.label for each in found or []]
+        for label in {label for label in labels if labels.count(label) > 1}:
+            message = f"{label} is there twice; it rings once"
+            context.problems.error(node, path, "repeated-destination", message)
+        return found
+
+
+def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> Step | None:
+    if "transferTo" not in values:
+        return None
+    own = parameters(values)
+    complete = []
+    for each in values["transferTo"]:
+        merged = own.over(each.parameters).over(context.defaults)
+        complete.append(replace(each, parameters=merged))
+    _warn_of_idle_reason(values, complete, node, path, context)
+    return Step(tuple(complete))
+
+
+def _warn_of_idle_reason(
+    values: dict[str, Any], ringing: list[Destination], node: Node, path: Path, context: Context
+) -> None:
+    if "diversionReason" in values and any(
+        each.parameters.diversion_treatment != "stack" for each in ringing
+    ):
+        entry = node.entries["diversionReason"][0] if isinstance(node, Mapping) else node
+        message = "without `diversionTreatment: stack` the platform ignores the diversionReason"
+        context.problems.warn(entry, (path, "diversionReason"), "idle-diversion-reason", message)
+
+
+_STEP = Built(
+    Record(
+        "a step",
+        {
+            "transferTo": Field(Targets(), Targets.what, required=True),
+            **PARAMETERS,
+        },
+    ),
+    _step,
+)
+ACTION_FIELDS: dict[str, Field] = {
+    "transferTo": Field(Targets(), "one destination, or a list that rings together"),
+    "followMe": Field(ListOf(_STEP), "steps in order, each a transferTo with its own ring"),
+    "reject": Field(TRUE, "refuse the call"),
+    "announce": Field(audio_shape("announce"), "play it to the caller, then hang up"),
+    **PARAMETERS,
+}
+
+
+def action(values: dict[str, Any], node: Node, path: Path, context: Context) -> Action | None:
+    """Return the one action among the keys of a rule, handler, `otherwise` or `emergency`."""
+    if not isinstance(node, Mapping):
+        return None
+    written = [key for key in ACTIONS if key in node.entries]
+    if not written:
+        raise Wrong("missing-action", f"one of {', '.join(ACTIONS)} is needed: what happens then?")
+    if len(written) > 1:
+        message = f"{' and '.join(written)} stand together; keep one action"
+        second = max(
+            (node.entries[key][0] for key in written), key=lambda key: (key.line, key.column)
+        )
+        context.problems.error(second, path, "several-actions", message)
+        return None
+    kind = written[0]
+    if kind != "transferTo":
+        _refuse_parameters(kind, node, path, context)
+    return _made(kind, values, node, path, context)
+
+
+def _made(
+    kind: str, values: dict[str, Any], node: Node, path: Path, context: Context
+) -> Action | None:
+    if kind not in values:
+        return None
+    if kind == "transferTo":
+        step = _step(values, node, path, context)
+        return TransferAction((step,)) if step else None
+    if kind == "followMe":
+        return TransferAction(tuple(values[kind]), follow_me=True) if values[kind] else None
+    return RejectAction() if kind == "reject" else AnnounceAction(values[kind])
+
+
+def _refuse_parameters(kind: str, node: Mapping, path: Path, context: Context) -> None:
+    place = "write it into the steps" if kind == "followMe" else "it only fits transferTo"
+    for key in node.entries.keys() & PARAMETERS.keys():
+        message = f"{key} cannot stand beside {kind}; {place}"
+        context.problems.error(node.entries[key][0], (path, key), "misplaced-key", message)
+
+
+def action_shape(what: str) -> Built[Action]:
+    """Return the shape of an action that stands alone."""
+    return Built(Record(what, ACTION_FIELDS), action)

@@ -1,0 +1,90 @@
+"""Reading `callers`, and the `from` and `notFrom` of a condition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from routing.callers import ANONYMOUS, CallerList, caller_list
+from routing.problems import Path, Wrong
+from routing.reading.numbers import check_caller, looks_like_number, looks_like_uri
+from routing.reading.shapes import Context, MapOf, OneOrMore, text_of, unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from routing.reading.document import Node
+
+KIND = "caller list"
+_WHAT = "a caller: a number, +1212*, anonymous or sip:*@host"
+_COUNTRIES = ("+1202555", "+44207946", "+4930231", "+6125550", "+8135550", "+3319900")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One pattern of a caller list; a name of a list too, where `named` says so."""
+
+    named: bool
+
+    @property
+    def what(self) -> str:
+        """What may stand here, for messages."""
+        return f"{_WHAT}, or the name of a caller list" if self.named else _WHAT
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the pattern in normal form, or the name."""
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        if self.named and context.known(KIND, text):
+            return text
+        if text != ANONYMOUS and not (looks_like_number(text) or looks_like_uri(text)):
+            self._no_pattern(text, node, path, context)
+            return None
+        try:
+            return check_caller(text, node, path, context)
+        except Wrong as wrong:
+            context.problems.error(node, path, wrong.code, str(wrong))
+            return None
+
+    def _no_pattern(self, text: str, node: Node, path: Path, context: Context) -> None:
+        if self.named:
+            unknown_name(node, path, context, KIND, text)
+        else:
+            context.problems.error(node, path, "bad-caller", f"{text!r} is not {_WHAT}")
+
+
+CALLERS = MapOf("names of caller lists", OneOrMore(Caller(named=False)))
+FROM = OneOrMore(Caller(named=True))
+
+
+def check_names(context: Context, names: list[str], node: Node) -> None:
+    """Refuse names that a pattern would hide."""
+    for name in names:
+        if name == ANONYMOUS or looks_like_number(name) or looks_like_uri(name):
+            message = f"{name!r} cannot name a list: it is a caller itself"
+            context.problems.error(node, ((), "callers"), "bad-name", message)
+
+
+def join(patterns: Iterable[str], lists: dict[str, CallerList]) -> CallerList:
+    """Return one list for patterns and names of lists together."""
+    named = [lists[each] for each in patterns if each in lists]
+    own = caller_list([each for each in patterns if each not in lists])
+    every = [own, *named]
+    return CallerList(
+        frozenset().union(*(each.exact for each in every)),
+        tuple(prefix for each in every for prefix in each.prefixes),
+        frozenset().union(*(each.hosts for each in every)),
+        any(each.anonymous for each in every),
+    )
+
+
+def free_number(lists: Iterable[CallerList]) -> str:
+    """Return a number that is in none of the lists."""
+    lists = list(lists)
+    for country in _COUNTRIES:
+        for line in range(100, 10_000, 101):
+            number = f"{country}{line:04}"
+            if not any(each.has(number, anonymous=False) for each in lists):
+                return number
+    return "sip:nobody@caller.invalid"

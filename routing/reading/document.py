@@ -1,0 +1,216 @@
+"""YAML text -> a tree of nodes that know their place. Every scalar stays text.
+
+Built from PyYAML's event stream, because its own loaders type the scalars (`no` becomes false,
+`22:00` a number), forget where things stand, and let later keys silently replace earlier ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from routing.problems import Problem, RulesError
+
+MAX_DEPTH = 40
+"""Levels of nesting; a real file has less than twelve."""
+MAX_ALIASED_NODES = 100_000
+"""Nodes that aliases may repeat in all, so that an alias bomb costs nothing."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One piece of the document; `line` and `column` count from 1."""
+
+    line: int
+    column: int
+    size: int = 1
+    height: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Text(Node):
+    """A scalar, as written. `bare` when it has no quotes."""
+
+    text: str = ""
+    bare: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Items(Node):
+    """A sequence. `key` is the key that it stands under, if any."""
+
+    items: list[Node] = field(default_factory=list)
+    key: Text | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Mapping(Node):
+    """A mapping: key text -> (key, value). `key` is the key that it stands under, if any."""
+
+    entries: dict[str, tuple[Text, Node]] = field(default_factory=dict)
+    key: Text | None = None
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of `key`, or None."""
+        entry = self.entries.get(key)
+        return entry[1] if entry else None
+
+
+def parse(text: str) -> Node:
+    """Return the root node of the only document in `text`; raise RulesError if it is not YAML.
+
+    Also refused, because their meaning would surprise: several documents, tags, merge keys,
+    duplicate keys, keys that are not plain text, and anything larger than the bounds above.
+    """
+    builder = _Builder()
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _syntax_error(mark, f"{error.problem or error.context or 'not YAML'}") from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise _failure(line, column, "syntax", "a character that YAML does not allow") from None
+    if builder.errors:
+        raise RulesError(builder.errors, [])
+    if builder.root is None:
+        raise _failure(1, 1, "empty-file", "the file is empty; it needs at least `lines`")
+    return builder.root
+
+
+class _Builder:
+    """Takes the events one by one and keeps what is needed."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.errors: list[Problem] = []
+        self.open: list[Items | Mapping] = []
+        self.keys: list[Text | None] = []
+        self.anchors: dict[str, Node | None] = {}
+        self.open_anchors: list[str | None] = []
+        self.aliased = 0
+
+    def take(self, event: Any) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            self._start(event)
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            self._end()
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+            raise _failure(*_place(event), "several-documents", "only one document is read")
+
+    def _scalar(self, event: Any) -> None:
+        self._refuse_tag(event)
+        node = Text(*_place(event), text=event.value, bare=event.style is None)
+        if event.anchor:
+            self.anchors[event.anchor] = node
+        self._add(node)
+
+    def _start(self, event: Any) -> None:
+        self._refuse_tag(event)
+        if len(self.open) >= MAX_DEPTH:
+            raise _failure(*_place(event), "too-deep", f"nested more than {MAX_DEPTH} levels deep")
+        kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Items
+        if event.anchor:
+            self.anchors[event.anchor] = None
+        self.open_anchors.append(event.anchor)
+        self.open.append(kind(*_place(event)))
+        self.keys.append(None)
+
+    def _end(self) -> None:
+        node = self.open.pop()
+        self.keys.pop()
+        anchor = self.open_anchors.pop()
+        if anchor:
+            self.anchors[anchor] = node
+        self._add(node)
+
+    def _alias(self, event: Any) -> None:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            inside = event.anchor in self.anchors
+            problem = "refers to itself" if inside else "is not defined above"
+            raise _failure(*_place(event), "bad-alias", f"alias *{event.anchor} {problem}")
+        self.aliased += node.size
+        if self.aliased > MAX_ALIASED_NODES or len(self.open) + node.height > MAX_DEPTH:
+            raise _failure(*_place(event), "too-large", "the aliases expand to too much")
+        self._add(node)
+
+    def _add(self, node: Node) -> None:
+        if not self.open:
+            self.root = node
+            return
+        parent = self.open[-1]
+        parent.size += node.size
+        parent.height = max(parent.height, node.height + 1)
+        if isinstance(parent, Items):
+            parent.items.append(node)
+        elif self.keys[-1] is None:
+            self.keys[-1] = self._key(node)
+        else:
+            self._entry(parent, self.keys[-1], node)
+            self.keys[-1] = None
+
+    def _entry(self, parent: Mapping, key: Text, value: Node) -> None:
+        earlier = parent.entries.get(key.text)
+        if earlier is not None:
+            message = f"{key.text!r} is already there in line {earlier[0].line}; keep one of them"
+            self._error(key, "duplicate-key", message)
+            return
+        parent.entries[key.text] = (key, value)
+        if isinstance(value, (Mapping, Items)) and value.key is None:
+            value.key = key
+
+    def _key(self, node: Node) -> Text:
+        if not isinstance(node, Text):
+            raise _failure(node.line, node.column, "bad-key", "a key must be plain text")
+        if node.text == "<<" and node.bare:
+            self._error(node, "merge-key", "`<<` is not supported; write the keys out")
+        return node
+
+    def _refuse_tag(self, event: Any) -> None:
+        if event.tag is not None:
+            line, column = _place(event)
+            message = f"tags such as {event.tag!r} are not used here; remove it"
+            self.errors.append(Problem(line, column, self._path(), "tag", message))
+
+    def _error(self, node: Text, code: str, message: str) -> None:
+        path = f"{self._path()}.{node.text}".removeprefix(".")
+        self.errors.append(Problem(node.line, node.column, path, code, message))
+
+    def _path(self) -> str:
+        parts = ""
+        for node, key in zip(self.open, self.keys, strict=True):
+            if isinstance(node, Items):
+                parts += f"[{len(node.items)}]"
+            elif key is not None:
+                parts += f".{key.text}"
+        return parts.removeprefix(".")
+
+
+def _place(event: Any) -> tuple[int, int]:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _failure(line: int, column: int, code: str, message: str) -> RulesError:
+    return RulesError([Problem(line, column, "", code, message)], [])
+
+
+def _syntax_error(mark: Any, problem: str) -> RulesError:
+    hint = ""
+    if "tab" in problem or "cannot start any token" in problem:
+        hint = " (indent with spaces; quote a value that starts with a special character)"
+    elif "mapping values are not allowed" in problem:
+        hint = " (is the indentation right, and the value with a colon quoted?)"
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return _failure(line, column, "syntax", f"not valid YAML: {problem}{hint}")

@@ -1,0 +1,198 @@
+"""Reading `expect`, the tests that travel with the rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from catapult.transfer import DIVERSION_REASONS
+from routing.conditions import Facts
+from routing.expectations import Expectation
+from routing.problems import Path, Wrong
+from routing.reading.document import Mapping
+from routing.reading.lines import BusyDestination, PresenceOf
+from routing.reading.numbers import check_party, looks_like_number, looks_like_uri
+from routing.reading.shapes import (
+    Built,
+    Context,
+    Field,
+    ListOf,
+    MapOf,
+    Name,
+    OneOrMore,
+    Record,
+    Scalar,
+    choice,
+    entries_of,
+    text_of,
+    unknown_name,
+)
+from routing.reading.values import PARTY, TEXT, TRUE, instant
+from routing.words import EMERGENCY, OTHERWISE, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from routing.reading.document import Node
+
+RESULTS = ("rule", "rings", "diversionReason", "transferTo", "rejects", "announces")
+
+
+class Called:
+    """A line's name, or a number; gives the number that is called."""
+
+    what = "a line's name or a number"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the called number; for a line, its first."""
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        for number, line in context.lines_by_number.items():
+            if line == text:
+                return number
+        if text in context.names["line"]:
+            return None
+        if looks_like_number(text) or looks_like_uri(text):
+            return PARTY.read(node, path, context)
+        unknown_name(node, path, context, "line", text)
+        return None
+
+
+class CallerAddress:
+    """Who calls: a number, a SIP URI, or `anonymous`."""
+
+    what = "a number, sip:user@host or anonymous"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the caller."""
+        text = text_of(node, path, context, self.what)
+        if text == "anonymous":
+            return text
+        return PARTY.read(node, path, context) if text else None
+
+
+class At:
+    """An instant; without an offset it is wall time in the file's zone."""
+
+    what = "a date and time such as 2026-03-09T09:00"
+
+    def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
+        """Return the instant in UTC."""
+        return Scalar(self.what, lambda text: instant(text, context.zone)).read(node, path, context)
+
+
+class Label:
+    """A destination as it rings: its name, or the number where it has none."""
+
+    what = "a destination's name, or the number where it has none"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the label."""
+        text = text_of(node, path, context, self.what)
+        if text is None or text in context.names["destination"]:
+            return text
+        if looks_like_number(text) or looks_like_uri(text):
+            try:
+                return check_party(text, node, path, context)
+            except Wrong as wrong:
+                context.problems.error(node, path, wrong.code, str(wrong))
+                return None
+        unknown_name(node, path, context, "destination", text)
+        return None
+
+
+class StatesByPerson:
+    """One presence for each person named."""
+
+    what = PresenceOf.what
+
+    def read(self, node: Node, path: Path, context: Context) -> dict[str, str] | None:
+        """Return the state by person."""
+        states = PresenceOf().read(node, path, context)
+        if states is None:
+            return None
+        for person, given in states.items():
+            if len(given) > 1:
+                message = f"{person} is in one state at a time"
+                context.problems.error(node, (path, person), "several-states", message)
+        return {person: given[0] for person, given in states.items() if given}
+
+
+class Overrides:
+    """Overrides in force, by schedule."""
+
+    what = "schedules with open or closed"
+
+    def read(self, node: Node, path: Path, context: Context) -> dict[str, str] | None:
+        """Return `open` or `closed` by schedule."""
+        for name, (key, _) in entries_of(node, path, context, self.what).items():
+            Name("schedule").read(key, (path, name), context)
+        return MapOf(self.what, choice("override", OVERRIDES)).read(node, path, context)
+
+
+_FIELDS = {
+    "at": Field(At(), "the instant; without it the entry must hold at every one"),
+    "to": Field(Called(), "a line's name or a number", required=True),
+    "from": Field(CallerAddress(), "the caller; by default one in no caller list"),
+    "busy": Field(OneOrMore(BusyDestination()), "destinations without free capacity"),
+    "presence": Field(StatesByPerson(), "presence by person"),
+    "diverted": Field(
+        choice("diversion reason", DIVERSION_REASONS), "the reason that the call came in with"
+    ),
+    "overrides": Field(Overrides(), "overrides in force, by schedule"),
+    "outcomes": Field(
+        OneOrMore(choice("outcome", (*OUTCOMES, *OUTCOME_BY_CAUSE))),
+        "how the attempts end, in order; the one after the last answers",
+    ),
+    "rule": Field(TEXT, "the rule that is chosen"),
+    "rings": Field(ListOf(OneOrMore(Label())), "the destinations tried, the last one reached"),
+    "diversionReason": Field(choice("diversionReason", DIVERSION_REASONS), "of the last attempt"),
+    "transferTo": Field(OneOrMore(PARTY), "of the last attempt"),
+    "rejects": Field(TRUE, "the call is refused"),
+    "announces": Field(TEXT, "what the caller hears"),
+}
+
+
+def _expectation(
+    values: dict[str, Any], node: Node, path: Path, context: Context
+) -> Expectation | None:
+    if not values.keys() & set(RESULTS):
+        raise Wrong("no-expectation", f"nothing is expected; add one of {', '.join(RESULTS)}")
+    if "to" not in values:
+        return None
+    if isinstance(node, Mapping):
+        _check_rule(values, node, path, context)
+    rings, numbers = values.get("rings"), values.get("transferTo")
+    return Expectation(
+        place=node.line,
+        to=values["to"],
+        caller=values.get("from", ""),
+        at=values.get("at"),
+        diverted=values.get("diverted"),
+        facts=Facts(
+            frozenset(values.get("busy", ())),
+            values.get("presence", {}),
+            values.get("overrides", {}),
+        ),
+        outcomes=tuple(values.get("outcomes", ())),
+        rule=values.get("rule"),
+        rings=tuple(tuple(labels) for labels in rings) if rings else None,
+        diversion_reason=values.get("diversionReason"),
+        transfer_to=tuple(numbers) if numbers else None,
+        rejects=values.get("rejects", False),
+        announces=values.get("announces"),
+    )
+
+
+def _check_rule(values: dict[str, Any], node: Mapping, path: Path, context: Context) -> None:
+    line_name = context.lines_by_number.get(values["to"])
+    line = context.names["line"].get(line_name) if line_name else None
+    if "rule" not in values or (line_name and line is None):
+        return
+    names = [rule.name for rule in line.rules] + [OTHERWISE] if line else [EMERGENCY]
+    if values["rule"] not in names:
+        context.names["rule"] = dict.fromkeys(names)
+        unknown_name(node.entries["rule"][1], (path, "rule"), context, "rule", values["rule"])
+
+
+EXPECT = ListOf(Built(Record("an expectation", _FIELDS), _expectation))

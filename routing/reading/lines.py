@@ -1,0 +1,228 @@
+"""Reading `lines`: their rules, the conditions of `when`, and the handlers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from catapult.transfer import DIVERSION_REASONS
+from routing import conditions
+from routing.problems import Path, Wrong
+from routing.reading.actions import ACTION_FIELDS, action, action_shape
+from routing.reading.callers import FROM, join
+from routing.reading.document import Mapping, Node
+from routing.reading.shapes import (
+    Built,
+    Context,
+    Field,
+    ListOf,
+    MapOf,
+    Name,
+    OneOrMore,
+    Record,
+    choice,
+    entries_of,
+    place_of,
+    unknown_name,
+)
+from routing.reading.values import PARTY, TEXT
+from routing.rules import Line, Rule, Stage, TransferAction
+from routing.words import EMERGENCY, HANDLERS, OTHERWISE, PRESENCE_STATES
+
+if TYPE_CHECKING:
+    from routing.conditions import Condition
+    from routing.rules import Action
+
+_SCHEDULES = OneOrMore(Name("schedule"))
+_STATE = choice("presence", PRESENCE_STATES)
+
+
+class BusyDestination:
+    """The name of a destination that has a capacity."""
+
+    what = "the name of a destination with a capacity"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the name."""
+        name = Name("destination").read(node, path, context)
+        destination = context.names["destination"].get(name) if name else None
+        if destination is not None and destination.capacity is None:
+            message = f"{name!r} has no `capacity`, so it is never busy; give it one"
+            context.problems.error(node, path, "never-busy", message)
+        return name
+
+
+class PresenceOf:
+    """Persons and the presence that is asked of each."""
+
+    what = "persons with their presence, such as ana: dnd"
+
+    def read(self, node: Node, path: Path, context: Context) -> dict[str, list[str]] | None:
+        """Return the states by person."""
+        for person, (key, _) in entries_of(node, path, context, self.what).items():
+            if not context.known("person", person):
+                unknown_name(key, (path, person), context, "person", person)
+        return MapOf(self.what, OneOrMore(_STATE)).read(node, path, context)
+
+
+class Inner:
+    """The conditions inside `not`."""
+
+    what = "conditions"
+
+    def read(self, node: Node, path: Path, context: Context) -> tuple[Condition, ...] | None:
+        """Return the conditions."""
+        return WHEN.read(node, path, context)
+
+
+_WHEN_FIELDS = {
+    "during": Field(_SCHEDULES, "the call comes inside the schedule"),
+    "outside": Field(_SCHEDULES, "the call comes outside the schedule"),
+    "from": Field(FROM, "the caller matches"),
+    "notFrom": Field(FROM, "the caller does not match"),
+    "busy": Field(OneOrMore(BusyDestination()), "the destination has no free capacity"),
+    "presence": Field(PresenceOf(), "the person's presence is one of these"),
+    "diverted": Field(
+        OneOrMore(choice("diversion reason", (*DIVERSION_REASONS, "any"))),
+        "the call came in with that diversion reason",
+    ),
+    "not": Field(Inner(), "the conditions in it do not all hold"),
+}
+
+
+def _when(
+    values: dict[str, Any], node: Node, _path: Path, context: Context
+) -> tuple[Condition, ...]:
+    if isinstance(node, Mapping) and not node.entries:
+        raise Wrong("empty-mapping", "no condition is written; leave the key out")
+    return tuple(_condition(key, value, context) for key, value in values.items())
+
+
+def _condition(key: str, value: Any, context: Context) -> Condition:
+    if key in {"during", "outside"}:
+        schedules = (context.names["schedule"].get(name) for name in value)
+        return conditions.Time(tuple(each for each in schedules if each), key == "during")
+    if key in {"from", "notFrom"}:
+        callers = join(value, context.names["caller list"])
+        context.caller_lists.append(callers)
+        return conditions.From(callers, tuple(value), key == "from")
+    if key == "busy":
+        return conditions.Busy(tuple(value))
+    if key == "presence":
+        return conditions.Presence(tuple((who, tuple(states)) for who, states in value.items()))
+    if key == "diverted":
+        return conditions.Diverted(tuple(value))
+    return conditions.Not(value)
+
+
+WHEN: Built[tuple[Condition, ...]] = Built(Record("when", _WHEN_FIELDS), _when)
+_HANDLER_DOCS = {
+    "onBusy": "when it was busy",
+    "onNoAnswer": "when nobody answered",
+    "onRejected": "when it was declined; without it onBusy",
+    "onFailure": "when it could not be reached",
+}
+
+
+def _rule(values: dict[str, Any], node: Node, path: Path, context: Context) -> Rule | None:
+    name = values.get("name", f"rule {path[1] + 1}")
+    if name in {OTHERWISE, EMERGENCY}:
+        raise Wrong("bad-name", f"a rule cannot be called {name!r}; that name is taken")
+    first = action(values, node, path, context)
+    if first is None:
+        return None
+    handlers = tuple(Stage(key, values[key]) for key in HANDLERS if key in values)
+    if handlers and not isinstance(first, TransferAction):
+        message = f"nothing is dialed here, so {handlers[0].name} is never used"
+        context.problems.warn(place_of(node), path, "idle-handler", message)
+    stages = (Stage(name, first), *handlers)
+    return Rule(name, values.get("when", ()), stages, node.line)
+
+
+_RULE = Built(
+    Record(
+        "a rule",
+        {
+            "name": Field(TEXT, "unique in its line"),
+            "when": Field(WHEN, "the conditions; without it the rule always holds"),
+            **ACTION_FIELDS,
+            **{key: Field(action_shape(key), doc) for key, doc in _HANDLER_DOCS.items()},
+        },
+    ),
+    _rule,
+)
+
+
+class CalledNumber:
+    """A number or SIP address of a line, which no other line may have."""
+
+    what = PARTY.what
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the number in normal form."""
+        number = PARTY.read(node, path, context)
+        if number is None:
+            return None
+        line = _line_name(path)
+        other = context.lines_by_number.setdefault(number, line)
+        if other != line:
+            message = f"{number} is on line {other!r} already; a number is on one line only"
+            context.problems.error(node, path, "repeated-number", message)
+        return number
+
+
+def _line_name(path: Path) -> str:
+    while len(path[0][0]) > 0:
+        path = path[0]
+    return str(path[1])
+
+
+_LINE = Record(
+    "a line",
+    {
+        "numbers": Field(OneOrMore(CalledNumber()), "the called numbers", required=True),
+        "title": Field(TEXT, "how the line is spoken and shown"),
+        "rules": Field(ListOf(_RULE), "the first that holds is chosen"),
+        "otherwise": Field(action_shape("otherwise"), "when no rule holds", required=True),
+    },
+)
+
+
+def read_line(name: str, node: Node, path: Path, context: Context) -> Line | None:
+    """Return the line `name`, each rule with all the stages that can follow it."""
+    values = _LINE.read(node, path, context)
+    if values is None:
+        return None
+    rules = values.get("rules", [])
+    _check_names(rules, node, path, context)
+    _warn_of_hidden(rules, node, path, context)
+    otherwise: Action | None = values.get("otherwise")
+    if otherwise is None:
+        return None
+    last = (Stage(OTHERWISE, otherwise), *context.emergency)
+    return Line(
+        name,
+        values.get("title", name),
+        tuple(values.get("numbers", ())),
+        tuple(Rule(each.name, each.conditions, each.stages + last, each.place) for each in rules),
+        last,
+    )
+
+
+def _check_names(rules: list[Rule], node: Node, path: Path, context: Context) -> None:
+    places: dict[str, int] = {}
+    for rule in rules:
+        if rule.name in places:
+            message = f"two rules are called {rule.name!r}; see line {places[rule.name]}"
+            where = Node(rule.place, node.column)
+            context.problems.error(where, (path, "rules"), "repeated-name", message)
+        places[rule.name] = rule.place
+
+
+def _warn_of_hidden(rules: list[Rule], node: Node, path: Path, context: Context) -> None:
+    for rule, later in pairwise(rules):
+        if not rule.conditions:
+            where = Node(later.place, node.column)
+            message = f"rule {rule.name!r} above has no `when`, so this one is never reached"
+            context.problems.warn(where, (path, "rules"), "hidden-rule", message)
+            return

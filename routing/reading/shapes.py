@@ -1,0 +1,307 @@
+"""Shapes: what may stand at a place of the rules file. Each reads a node into a value.
+
+A shape notes every problem it finds and returns None for what could not be read; a file with a
+single error gives no RuleSet, so a None never reaches a call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from routing.problems import Path, Problems, Wrong, did_you_mean
+from routing.reading.document import Items, Mapping, Node, Text
+from routing.rules import NO_PARAMETERS, Parameters, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from zoneinfo import ZoneInfo
+
+    from routing.callers import CallerList
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(slots=True)
+class Context:
+    """What is known of the file while it is read: its names, and which of them are used."""
+
+    problems: Problems = field(default_factory=Problems)
+    names: dict[str, dict[str, Any]] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+    zone: ZoneInfo | None = None
+    numbers: dict[str, str | None] = field(default_factory=dict)
+    """Numbers checked so far -> their warning, if any."""
+    defaults: Parameters = NO_PARAMETERS
+    allow: list[str] = field(default_factory=list)
+    deny: list[str] = field(default_factory=list)
+    emergency: tuple[Stage, ...] = ()
+    lines_by_number: dict[str, str] = field(default_factory=dict)
+    caller_lists: list[CallerList] = field(default_factory=list)
+
+    def known(self, kind: str, name: str) -> bool:
+        """Return whether a `kind` of that name is defined, and count it as used."""
+        self.used.add((kind, name))
+        return name in self.names.get(kind, {})
+
+
+class Shape(Protocol[T_co]):
+    """Reads one node."""
+
+    @property
+    def what(self) -> str:
+        """What belongs there, for messages."""
+
+    def read(self, node: Node, path: Path, context: Context) -> T_co | None:
+        """Return the value, or None after noting what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Generic[T]):
+    """A scalar that `parse` turns into a value; it raises Wrong for a bad one."""
+
+    what: str
+    parse: Callable[[str], T]
+
+    def read(self, node: Node, path: Path, context: Context) -> T | None:
+        """Return the parsed text."""
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        try:
+            return self.parse(text)
+        except Wrong as wrong:
+            context.problems.error(node, path, wrong.code, str(wrong))
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name defined elsewhere in the file."""
+
+    kind: str
+
+    @property
+    def what(self) -> str:
+        """The kind, for messages."""
+        return f"the name of a {self.kind}"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the name if it is defined."""
+        text = text_of(node, path, context, self.what)
+        if text is None or context.known(self.kind, text):
+            return text
+        unknown_name(node, path, context, self.kind, text)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOrMore(Generic[T]):
+    """One value, or a list of them without repetition."""
+
+    item: Shape[T]
+
+    @property
+    def what(self) -> str:
+        """What the items are, for messages."""
+        return f"{self.item.what}, or a list of them"
+
+    def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
+        """Return the values that could be read."""
+        if not isinstance(node, Items):
+            value = self.item.read(node, path, context)
+            return None if value is None else [value]
+        return read_items(node, path, context, self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf(Generic[T]):
+    """A list with at least one item."""
+
+    item: Shape[T]
+
+    @property
+    def what(self) -> str:
+        """What the items are, for messages."""
+        return f"a list of {self.item.what}"
+
+    def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
+        """Return the values that could be read."""
+        if not isinstance(node, Items):
+            context.problems.error(node, path, "not-a-list", f"expected {self.what}")
+            return None
+        return read_items(node, path, context, self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf(Generic[T]):
+    """A mapping from names that the user chooses to values of one shape."""
+
+    what: str
+    item: Shape[T]
+
+    def read(self, node: Node, path: Path, context: Context) -> dict[str, T] | None:
+        """Return the values that could be read, by name."""
+        entries = entries_of(node, path, context, self.what)
+        found = {}
+        for key, (key_node, value_node) in entries.items():
+            if not key:
+                context.problems.error(key_node, path, "empty-name", "a name may not be empty")
+            value = self.item.read(value_node, (path, key), context)
+            if value is not None:
+                found[key] = value
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a Record. `doc` is what the reference says of it."""
+
+    shape: Shape[Any]
+    doc: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A mapping with fixed keys; the values that could be read come back by key."""
+
+    what: str
+    fields: dict[str, Field]
+
+    def read(self, node: Node, path: Path, context: Context) -> dict[str, Any] | None:
+        """Return the values by key; None if the node is no mapping at all."""
+        if not isinstance(node, Mapping):
+            wrong_kind(node, path, context, self.what)
+            return None
+        values = {}
+        for key, (key_node, value_node) in node.entries.items():
+            known = self.fields.get(key)
+            if known is None:
+                if key != "<<":  # the document has named that one already
+                    self._unknown(key, key_node, (path, key), context)
+                continue
+            value = known.shape.read(value_node, (path, key), context)
+            if value is not None:
+                values[key] = value
+        self._require(node, path, context)
+        return values
+
+    def _require(self, node: Mapping, path: Path, context: Context) -> None:
+        for key, known in self.fields.items():
+            if known.required and key not in node.entries:
+                message = f"{self.what} needs `{key}`: {known.doc}"
+                context.problems.error(place_of(node), path, "missing-key", message)
+
+    def _unknown(self, key: str, node: Node, path: Path, context: Context) -> None:
+        hint = did_you_mean(key, self.fields) or f"; the keys are {', '.join(self.fields)}"
+        context.problems.error(node, path, "unknown-key", f"{self.what} has no key {key!r}{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class Built(Generic[T]):
+    """A shape whose value is made from another's by `build`."""
+
+    inner: Shape[Any]
+    build: Callable[[Any, Node, Path, Context], T | None]
+
+    @property
+    def what(self) -> str:
+        """What the inner shape says."""
+        return self.inner.what
+
+    def read(self, node: Node, path: Path, context: Context) -> T | None:
+        """Return what `build` makes; a Wrong that it raises is noted at the node."""
+        value = self.inner.read(node, path, context)
+        if value is None:
+            return None
+        try:
+            return self.build(value, node, path, context)
+        except Wrong as wrong:
+            context.problems.error(place_of(node), path, wrong.code, str(wrong))
+            return None
+
+
+def read_items(node: Items, path: Path, context: Context, item: Shape[T]) -> list[T]:
+    """Return the items that could be read; an empty list is an error."""
+    if not node.items:
+        message = f"the list is empty; it needs {item.what}"
+        context.problems.error(node, path, "empty-list", message)
+    values = []
+    for index, each in enumerate(node.items):
+        value = item.read(each, (path, index), context)
+        if value is not None:
+            values.append(value)
+    return values
+
+
+def entries_of(node: Node, path: Path, context: Context, what: str) -> dict[str, tuple[Text, Node]]:
+    """Return the entries of a mapping; anything else, or an empty one, is an error."""
+    if not isinstance(node, Mapping):
+        wrong_kind(node, path, context, what)
+        return {}
+    if not node.entries:
+        context.problems.error(node, path, "empty-mapping", f"{{}} is empty; expected {what}")
+    return node.entries
+
+
+def text_of(node: Node, path: Path, context: Context, what: str) -> str | None:
+    """Return the text of a scalar; nothing written, or something else, is an error."""
+    if not isinstance(node, Text):
+        kind = "list" if isinstance(node, Items) else "mapping"
+        context.problems.error(node, path, "not-a-value", f"expected {what}, not a {kind}")
+        return None
+    if not node.text or (node.bare and node.text in {"~", "null"}):
+        context.problems.error(node, path, "missing-value", f"nothing is written; expected {what}")
+        return None
+    return node.text
+
+
+def wrong_kind(node: Node, path: Path, context: Context, what: str) -> None:
+    """Note that something other than a mapping stands where one belongs."""
+    empty = isinstance(node, Text) and not node.text
+    found = "nothing is written" if empty else "this is a list" if isinstance(node, Items) else ""
+    message = f"{found or 'this is a single value'}; expected {what}, written as keys and values"
+    context.problems.error(node, path, "not-a-mapping", message)
+
+
+def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
+    """Note that no `kind` of that name is defined, with the nearest one that is."""
+    known = context.names.get(kind, {})
+    plural = KINDS.get(kind, kind)
+    hint = did_you_mean(text, known)
+    if not hint:
+        hint = f"; {plural} has {', '.join(list(known)[:12])}" if known else f"; {plural} is empty"
+    context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")
+
+
+KINDS = {
+    "destination": "destinations",
+    "caller list": "callers",
+    "calendar": "calendars",
+    "schedule": "schedules",
+    "line": "lines",
+    "person": "the list of persons",
+}
+"""Kind of a name -> the section of the file that defines it."""
+
+
+def place_of(node: Node) -> Node:
+    """Return the node whose place names a mapping or list best: its key, where it has one."""
+    return node.key or node if isinstance(node, (Mapping, Items)) else node
+
+
+def choice(what: str, values: Iterable[str]) -> Scalar[str]:
+    """Return the shape of one of `values`."""
+    allowed = tuple(values)
+
+    def parse(text: str) -> str:
+        if text in allowed:
+            return text
+        hint = did_you_mean(text, allowed)
+        raise Wrong(
+            "unknown-value", f"{text!r} is no {what}; allowed are {', '.join(allowed)}{hint}"
+        )
+
+    return Scalar(f"a {what}", parse)

@@ -1,0 +1,126 @@
+"""The scalars of the language: durations, times, words of closed lists, prefixes, parties."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, available_timezones
+
+from catapult.transfer import InvalidParameterError
+from routing.problems import Path, Wrong, did_you_mean
+from routing.reading.numbers import check_party, check_prefix
+from routing.reading.shapes import Context, Name, Scalar, Shape, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from routing.reading.document import Node
+
+_DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?|(\d+)")
+_TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
+
+
+def duration(text: str) -> int:
+    """Return the seconds of `20s`, `2m`, `1m30s` or `90`; raises Wrong."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise Wrong("bad-duration", f"{text!r} is no duration; write 20s, 2m, 1m30s or 90")
+    minutes, seconds, bare = (int(part[:9]) if part else 0 for part in match.groups())
+    return minutes * 60 + seconds + bare
+
+
+def ring(text: str) -> int:
+    """Return the seconds of a ring, 1 to 300; raises Wrong."""
+    seconds = duration(text)
+    if not 1 <= seconds <= 300:
+        raise Wrong("bad-ring", f"{text} is out of range; a destination rings 1 to 300 seconds")
+    return seconds
+
+
+def boolean(text: str) -> bool:
+    """Return the value of `true` or `false` and their everyday forms; raises Wrong."""
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise Wrong("unknown-value", f"{text!r} is neither true nor false")
+
+
+def only_true(text: str) -> bool:
+    """Return True for `true`; raises Wrong for anything else."""
+    if boolean(text):
+        return True
+    raise Wrong("unknown-value", "only `true` makes sense here; leave the key out otherwise")
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 to 100,000; raises Wrong."""
+    if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 100_000:
+        return int(text)
+    raise Wrong("bad-number", f"{text!r} is not a whole number from 1 to 100000")
+
+
+def zone(text: str) -> ZoneInfo:
+    """Return the zone of an IANA name; raises Wrong."""
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        hint = did_you_mean(text, available_timezones()) or "; write it as America/New_York"
+        raise Wrong("unknown-timezone", f"no IANA time zone is called {text!r}{hint}") from None
+
+
+def instant(text: str, home: ZoneInfo | None) -> dt.datetime:
+    """Return the instant in UTC; without an offset it is wall time in `home`; raises Wrong."""
+    try:
+        if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", text):
+            raise ValueError
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise Wrong("bad-time", f"{text!r} is no date and time; write 2026-03-09T09:00") from None
+    if moment.tzinfo is not None:
+        return moment.astimezone(dt.UTC)
+    if home is None:
+        raise Wrong("missing-timezone", "needs the file's `timezone`, or an offset as in …T09:00Z")
+    there = moment.replace(tzinfo=home).astimezone(dt.UTC)
+    if there.astimezone(home).replace(tzinfo=None) != moment:
+        raise Wrong("bad-time", f"{text} does not occur in {home.key}: clocks skip it that day")
+    return there
+
+
+def accepted(check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return `check` of the transfer's parameters with its error turned into Wrong."""
+
+    def parse(text: str) -> str:
+        try:
+            return check(text)
+        except InvalidParameterError as error:
+            raise Wrong("unknown-value", error.problem) from None
+
+    return parse
+
+
+class Party(Shape[str]):
+    """A phone number or SIP URI; gives its normal form."""
+
+    what = "a number such as +19195550101 or sip:user@host"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the number or URI."""
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        try:
+            return check_party(text, node, path, context)
+        except Wrong as wrong:
+            context.problems.error(node, path, wrong.code, str(wrong))
+            return None
+
+
+PARTY = Party()
+BOOLEAN = Scalar("true or false", boolean)
+TRUE = Scalar("true", only_true)
+RING = Scalar("a duration such as 20s", ring)
+POSITIVE = Scalar("a whole number", positive)
+ZONE = Scalar("an IANA time zone", zone)
+TEXT = Scalar("text", str)
+PREFIX = Scalar("the beginning of a number, such as +1900", check_prefix)
+DESTINATION_NAME = Name("destination")

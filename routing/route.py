@@ -1,0 +1,353 @@
+"""Route: where one call goes, and what follows each outcome of each attempt.
+
+A route is plain data. Its JSON form holds everything that is left to do, so a call in progress
+is not touched by a reload of the rules or a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from catapult.transfer import MAX_SENTENCE, Audio, Transfer, is_number
+from routing.conditions import because
+from routing.rules import (
+    CALLED,
+    CALLER,
+    DEFAULT_RING,
+    Action,
+    AnnounceAction,
+    Destination,
+    Parameters,
+    RejectAction,
+    Stage,
+    Step,
+    TransferAction,
+)
+from routing.words import (
+    AVAILABLE,
+    BUSY,
+    EMERGENCY,
+    HANDLERS_BY_OUTCOME,
+    OTHERWISE,
+    REASON_BY_PRESENCE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from routing.conditions import Call, Facts
+    from routing.rules import Rule
+
+APOLOGY = AnnounceAction(
+    Audio(sentence="We are sorry. Nobody can take your call right now. Please try again later.")
+)
+"""What the caller hears when every option is spent."""
+
+_REASON_BY_HANDLER = {
+    "onBusy": "user-busy",
+    "onNoAnswer": "no-answer",
+    "onRejected": "deflection",
+    "onFailure": "unavailable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One rule that was tried, and why it did or did not hold."""
+
+    rule: str
+    held: bool
+    because: str
+
+
+class Trace:
+    """The rules that were tried, in order. The reasons are put into words when they are read."""
+
+    __slots__ = ("_call", "_facts", "_last", "_tried", "_words")
+
+    def __init__(
+        self, call: Call, facts: Facts, tried: Sequence[Rule], last: TraceStep | None
+    ) -> None:
+        self._call, self._facts, self._tried, self._last = call, facts, tried, last
+        self._words: tuple[TraceStep, ...] | None = None
+
+    @property
+    def steps(self) -> tuple[TraceStep, ...]:
+        """Each rule tried; only the last one held."""
+        if self._words is None:
+            steps = [
+                TraceStep(rule.name, False, because(rule.conditions, self._call, self._facts))
+                for rule in self._tried
+            ]
+            if self._last:
+                steps.append(self._last)
+            else:
+                steps[-1] = replace(steps[-1], held=True)
+            self._words = tuple(steps)
+        return self._words
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrace:
+    """A trace that was put into words when the call was routed."""
+
+    steps: tuple[TraceStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a call goes: the chosen rule and the stages that can follow it.
+
+    `reason` is the diversion reason of the first stage; `line` is None for a number on no line.
+    """
+
+    line: str | None
+    title: str
+    rule: str
+    to: str
+    caller: str
+    reason: str
+    stages: tuple[Stage, ...]
+    trace: Trace | RecordedTrace
+
+    @property
+    def action(self) -> str:
+        """`transfer`, `reject` or `announce`: what the chosen rule does."""
+        return action_name(self.stages[0].action)
+
+    def say(self, audio: Audio, reason: str) -> Audio:
+        """Return `audio` with the placeholders of its sentence filled in for this call."""
+        if audio.sentence is None or "{" not in audio.sentence:
+            return audio
+        words = {"line": self.title, "from": self.caller, "to": self.to, "rule": self.rule}
+        sentence = audio.sentence
+        for name, value in (*words.items(), ("reason", reason)):
+            sentence = sentence.replace(f"{{{name}}}", value)
+        return replace(audio, sentence=sentence[:MAX_SENTENCE])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a call is on its route: the stage and step at hand, and the stages already used."""
+
+    stage: int = 0
+    step: int = -1
+    used: tuple[int, ...] = (0,)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Destinations to ring now, together, and the diversion reason of each."""
+
+    route: Route
+    stage: str
+    destinations: tuple[Destination, ...]
+    reason: str
+
+    @property
+    def diversion_reason(self) -> str:
+        """The reason of the first destination: an explicit one wins over the inferred."""
+        return self.reason_for(self.destinations[0])
+
+    @property
+    def ring(self) -> int:
+        """Seconds that the attempt rings at most."""
+        return max(ring_of(destination) for destination in self.destinations)
+
+    def reason_for(self, destination: Destination) -> str:
+        """Return the diversion reason for one destination."""
+        return destination.parameters.diversion_reason or self.reason
+
+    def transfer(self, destination: Destination, callback_url: str | None = None) -> Transfer:
+        """Return the transfer request that rings `destination`."""
+        parameters = destination.parameters
+        reason = self.reason_for(destination)
+        whisper = parameters.whisper_audio
+        return Transfer(
+            transfer_to=destination.transfer_to,
+            transfer_caller_id=self.caller_id(destination),
+            callback_url=callback_url,
+            whisper_audio=self.route.say(whisper, reason) if whisper else None,
+            recording_enabled=parameters.recording_enabled,
+            recording_file_format=parameters.recording_file_format,
+            diversion_treatment=parameters.diversion_treatment,
+            diversion_reason=reason,
+        )
+
+    def caller_id(self, destination: Destination) -> str | None:
+        """Return the transferCallerId to send; None leaves it out, which shows the caller's."""
+        written = destination.parameters.transfer_caller_id
+        if written == CALLED:
+            return self.route.to if is_number(self.route.to) else None
+        return None if written == CALLER else written
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A destination whose turn came but that was not dialed."""
+
+    destination: str
+    because: str
+    presence: str = AVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What to do next: ring an attempt, or end with a reject or an announcement."""
+
+    progress: Progress
+    attempt: Attempt | None = None
+    ending: RejectAction | AnnounceAction | None = None
+    skipped: tuple[Skip, ...] = ()
+
+
+def first_move(route: Route, facts: Facts) -> Move:
+    """Return what to do when the call has just been routed."""
+    return _enter(route, Progress(reason=route.reason), facts, ())
+
+
+def next_move(
+    route: Route, progress: Progress, outcome: str, facts: Facts, cause: str | None = None
+) -> Move:
+    """Return what to do after the attempt at hand has ended with `outcome`.
+
+    `cause` is the hangup cause, which tells an unallocated number from other failures.
+    """
+    return _after(route, progress, outcome, facts, (), cause)
+
+
+def _after(
+    route: Route,
+    progress: Progress,
+    outcome: str,
+    facts: Facts,
+    skipped: tuple[Skip, ...],
+    cause: str | None = None,
+) -> Move:
+    action = route.stages[progress.stage].action
+    if isinstance(action, TransferAction) and progress.step + 1 < len(action.steps):
+        return _enter(route, progress, facts, skipped)
+    presence = skipped[-1].presence if skipped else AVAILABLE
+    following = _take_over(route, progress, outcome, presence, cause)
+    if following is None:
+        return Move(progress, ending=APOLOGY, skipped=skipped)
+    return _enter(route, following, facts, skipped)
+
+
+def _enter(route: Route, progress: Progress, facts: Facts, skipped: tuple[Skip, ...]) -> Move:
+    """Take the next step of the stage at hand; a step that rings nobody counts as busy."""
+    stage = route.stages[progress.stage]
+    if not isinstance(stage.action, TransferAction):
+        return Move(progress, ending=stage.action, skipped=skipped)
+    progress = replace(progress, step=progress.step + 1)
+    step = stage.action.steps[progress.step]
+    skips = tuple(skip for each in step.destinations if (skip := _skip(each, facts)))
+    if len(skips) == len(step.destinations):
+        return _after(route, progress, BUSY, facts, skipped + skips)
+    left_out = {skip.destination for skip in skips}
+    ringing = tuple(each for each in step.destinations if each.label not in left_out)
+    attempt = Attempt(route, stage.name, ringing, progress.reason)
+    return Move(progress, attempt, skipped=skipped + skips)
+
+
+def _skip(destination: Destination, facts: Facts) -> Skip | None:
+    if destination.person is not None:
+        state = facts.presence_of(destination.person)
+        if state != AVAILABLE:
+            return Skip(destination.label, f"{destination.person} is {state}", state)
+    if destination.label in facts.busy:
+        return Skip(destination.label, f"{destination.label} is at its capacity")
+    return None
+
+
+def _take_over(
+    route: Route, progress: Progress, outcome: str, presence: str, cause: str | None
+) -> Progress | None:
+    names = [stage.name for stage in route.stages]
+    for name in (*HANDLERS_BY_OUTCOME[outcome], OTHERWISE, EMERGENCY):
+        # The first stage is the chosen rule, whatever its name.
+        index = names.index(name, 1) if name in names[1:] else None
+        if index is not None and index not in progress.used:
+            reason = _reason(route.stages[index], presence, cause)
+            return Progress(index, -1, (*progress.used, index), reason)
+    return None
+
+
+def _reason(stage: Stage, presence: str, cause: str | None) -> str:
+    if stage.name == "onBusy":
+        return REASON_BY_PRESENCE.get(presence, "user-busy")
+    if stage.name == "onFailure" and cause == "UNALLOCATED_NUMBER":
+        return "out-of-service"
+    if stage.name in {OTHERWISE, EMERGENCY}:
+        return reason_without_conditions(stage)
+    return _REASON_BY_HANDLER[stage.name]
+
+
+def reason_without_conditions(stage: Stage) -> str:
+    """Return the diversion reason of a rule, `otherwise` or `emergency` that no condition gave."""
+    if isinstance(stage.action, TransferAction) and stage.action.follow_me:
+        return "follow-me"
+    return "unavailable" if stage.name == EMERGENCY else "unconditional"
+
+
+def ring_of(destination: Destination) -> int:
+    """Return the seconds that a destination rings."""
+    return destination.parameters.ring or DEFAULT_RING
+
+
+def action_name(action: Action) -> str:
+    """Return `transfer`, `reject` or `announce`."""
+    if isinstance(action, TransferAction):
+        return "transfer"
+    return "reject" if isinstance(action, RejectAction) else "announce"
+
+
+def dump(route: Route) -> dict[str, Any]:
+    """Return the route as JSON data; `load` reads it back."""
+    plain = {
+        name: getattr(route, name) for name in ("line", "title", "rule", "to", "caller", "reason")
+    }
+    stages = [{"name": stage.name, **_dump_action(stage.action)} for stage in route.stages]
+    return {**plain, "stages": stages, "trace": [asdict(step) for step in route.trace.steps]}
+
+
+def load(data: dict[str, Any]) -> Route:
+    """Return the route that `dump` wrote."""
+    plain = {key: value for key, value in data.items() if key not in {"stages", "trace"}}
+    stages = tuple(Stage(each["name"], _load_action(each)) for each in data["stages"])
+    trace = RecordedTrace(tuple(TraceStep(**step) for step in data["trace"]))
+    return Route(**plain, stages=stages, trace=trace)
+
+
+def _dump_action(action: Action) -> dict[str, Any]:
+    if isinstance(action, TransferAction):
+        steps = [[_written(asdict(each)) for each in step.destinations] for step in action.steps]
+        return {"transfer": steps, "followMe": action.follow_me}
+    if isinstance(action, AnnounceAction):
+        return {"announce": _written(asdict(action.audio))}
+    return {"reject": True}
+
+
+def _load_action(data: dict[str, Any]) -> Action:
+    if "transfer" in data:
+        steps = (Step(tuple(_load_destination(each) for each in step)) for step in data["transfer"])
+        return TransferAction(tuple(steps), data["followMe"])
+    return AnnounceAction(Audio(**data["announce"])) if "announce" in data else RejectAction()
+
+
+def _load_destination(data: dict[str, Any]) -> Destination:
+    parameters = dict(data.get("parameters", {}))
+    if "whisper_audio" in parameters:
+        parameters["whisper_audio"] = Audio(**parameters["whisper_audio"])
+    return Destination(**{**data, "parameters": Parameters(**parameters)})
+
+
+def _written(data: dict[str, Any]) -> dict[str, Any]:
+    """Return nested data without what is None."""
+    return {
+        key: _written(value) if isinstance(value, dict) else value
+        for key, value in data.items()
+        if value is not None
+    }

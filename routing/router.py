@@ -1,0 +1,82 @@
+"""The only evaluator: which rule takes a call. First match wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from routing.conditions import reason_of
+from routing.route import Attempt, Route, Trace, TraceStep, first_move, next_move
+from routing.route import reason_without_conditions as plain_reason
+from routing.rules import TransferAction
+from routing.words import EMERGENCY, OTHERWISE, outcome_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from routing.conditions import Call, Condition, Facts
+    from routing.route import Move
+    from routing.rules import Line, Rule, RuleSet
+
+_NO_RULE_HELD = TraceStep(OTHERWISE, True, "no rule above held")
+_NO_LINE = TraceStep(EMERGENCY, True, "the called number is on no line")
+
+
+def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
+    """Return where `call` goes, given the facts, with the trace of how that was found."""
+    line = rules.line_by_number.get(call.to)
+    if line is None:
+        trace = Trace(call, facts, (), _NO_LINE)
+        reason = plain_reason(rules.emergency[0])
+        return Route(None, call.to, EMERGENCY, call.to, call.caller, reason, rules.emergency, trace)
+    for index, rule in enumerate(line.rules):
+        if _all_hold(rule.conditions, call, facts):
+            trace = Trace(call, facts, line.rules[: index + 1], None)
+            return _route(line, rule, call, facts, trace)
+    trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
+    reason = plain_reason(line.otherwise[0])
+    return Route(
+        line.name, line.title, OTHERWISE, call.to, call.caller, reason, line.otherwise, trace
+    )
+
+
+def _route(line: Line, rule: Rule, call: Call, facts: Facts, trace: Trace) -> Route:
+    first = rule.stages[0]
+    if isinstance(first.action, TransferAction) and first.action.follow_me:
+        reason = "follow-me"
+    else:
+        reason = reason_of(rule.conditions, facts) or plain_reason(first)
+    return Route(line.name, line.title, rule.name, call.to, call.caller, reason, rule.stages, trace)
+
+
+def _all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:
+    for condition in conditions:  # noqa: SIM110 - `all` of a generator costs twice the time here
+        if not condition.holds(call, facts):
+            return False
+    return True
+
+
+class Walk(NamedTuple):
+    """The attempts under given outcomes, in order, and how it ended if nobody answered."""
+
+    route: Route
+    attempts: tuple[Attempt, ...]
+    last: Move
+
+
+def walk(chosen: Route, facts: Facts, outcomes: Sequence[str]) -> Walk:
+    """Return the attempts when they end with `outcomes`, in order; the one after those answers.
+
+    An outcome may be given as a hangup cause (`UNALLOCATED_NUMBER`).
+    """
+    attempts: list[Attempt] = []
+    move = first_move(chosen, facts)
+    for given in outcomes:
+        if move.attempt is None:
+            break
+        attempts.append(move.attempt)
+        cause = given if given.isupper() else None
+        outcome = outcome_of(cause) if cause else given
+        move = next_move(chosen, move.progress, outcome, facts, cause)
+    if move.attempt is not None:
+        attempts.append(move.attempt)
+    return Walk(chosen, tuple(attempts), move)

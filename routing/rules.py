@@ -1,0 +1,151 @@
+"""RuleSet and its parts: what a rules file says, checked and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from catapult.transfer import Audio
+    from routing.conditions import Condition
+    from routing.expectations import Expectation
+    from routing.problems import Problem
+    from routing.schedule import Schedule
+
+DEFAULT_RING = 20
+"""Seconds that a destination rings when nothing else is written."""
+CALLER, CALLED = "caller", "called"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Transfer parameters as written at one place; None where nothing is written."""
+
+    ring: int | None = None
+    transfer_caller_id: str | None = None
+    whisper_audio: Audio | None = None
+    recording_enabled: bool | None = None
+    recording_file_format: str | None = None
+    diversion_treatment: str | None = None
+    diversion_reason: str | None = None
+
+    def over(self, farther: Parameters) -> Parameters:
+        """Return these with the gaps filled from `farther`: the nearest one wins."""
+        if farther is NO_PARAMETERS:
+            return self
+        if self is NO_PARAMETERS:
+            return farther
+        mine = {name: getattr(self, name) for name in _PARAMETER_NAMES}
+        return Parameters(
+            **{
+                name: value if value is not None else getattr(farther, name)
+                for name, value in mine.items()
+            }
+        )
+
+
+_PARAMETER_NAMES = tuple(each.name for each in fields(Parameters))
+NO_PARAMETERS = Parameters()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where calls can go. One written directly as a number has no name, capacity or person."""
+
+    transfer_to: str
+    name: str | None = None
+    capacity: int | None = None
+    person: str | None = None
+    parameters: Parameters = NO_PARAMETERS
+
+    @property
+    def label(self) -> str:
+        """The name, or the number where it has none."""
+        return self.name or self.transfer_to
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Destinations that ring together; one of them is the usual case.
+
+    Their parameters are complete: step, destination and the file's defaults, the nearest first.
+    """
+
+    destinations: tuple[Destination, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAction:
+    """`transferTo` (one step) or `followMe`."""
+
+    steps: tuple[Step, ...]
+    follow_me: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RejectAction:
+    """`reject: true`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceAction:
+    """`announce`: play something to the caller, then hang up."""
+
+    audio: Audio
+
+
+Action = TransferAction | RejectAction | AnnounceAction
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An action with the name of what it comes from: a rule, a handler, `otherwise`."""
+
+    name: str
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of a line.
+
+    `stages` are its own action and everything that can take over from it: its handlers, the
+    line's `otherwise` and `emergency`.
+    """
+
+    name: str
+    conditions: tuple[Condition, ...]
+    stages: tuple[Stage, ...]
+    place: int
+    """Line of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The numbers people call, with their rules; the first that holds is chosen."""
+
+    name: str
+    title: str
+    numbers: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    otherwise: tuple[Stage, ...]
+    """The stages when no rule holds: `otherwise`, then `emergency`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A whole rules file. `digest` names this very text."""
+
+    digest: str
+    lines: Mapping[str, Line]
+    line_by_number: Mapping[str, Line]
+    destinations: Mapping[str, Destination]
+    schedules: Mapping[str, Schedule]
+    persons: frozenset[str]
+    emergency: tuple[Stage, ...]
+    default_caller: str
+    """A number that is in no caller list."""
+    expectations: tuple[Expectation, ...] = ()
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)

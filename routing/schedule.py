@@ -1,0 +1,198 @@
+"""Schedules: whether an instant lies in named opening hours, and why.
+
+A window belongs to the day on which it starts. The instant is turned into wall time of the
+schedule's zone; windows are half-open, so an hour that comes twice in autumn is inside both
+times and one that is skipped in spring never comes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from routing.problems import Wrong
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    from routing.dates import Days
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAY = 86_400
+_ONE_DAY = dt.timedelta(days=1)
+_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Seconds from the start of its day; `end` is over 86,400 when it runs past midnight."""
+
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        end = self.end - _DAY if self.end > _DAY else self.end
+        return f"{_clock(self.start)}-{_clock(end)}"
+
+
+ALWAYS = (Window(0, _DAY),)
+NEVER: tuple[Window, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialHours:
+    """Hours that replace the weekly ones on some days."""
+
+    days: tuple[Days, ...]
+    windows: tuple[Window, ...]
+
+    def name_of(self, day: dt.date) -> str | None:
+        """Return what `day` is among these days, or None."""
+        for days in self.days:
+            name = days.name_of(day)
+            if name is not None:
+                return name
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class DayHours:
+    """The windows that start on one day, and the exception they come from, by its name."""
+
+    windows: tuple[Window, ...]
+    exception: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a schedule is open at an instant, with what decided it."""
+
+    open: bool
+    wall: dt.datetime
+    hours: DayHours
+    window: Window | None = None
+    override: str | None = None
+
+    def because(self) -> str:
+        """Return the reason in words: `12:45 on Monday is between windows`."""
+        if self.override is not None:
+            return f"set {self.override} by an override"
+        clock = f"{self.wall:%H:%M} on {DAY_NAMES[self.wall.weekday()]}"
+        exception = f" ({self.hours.exception})" if self.hours.exception else ""
+        if self.window is not None:
+            return f"{clock} is in {self.window}{exception}"
+        return f"{clock} {self._closed()}{exception}"
+
+    def _closed(self) -> str:
+        windows = self.hours.windows
+        if not windows:
+            return "is closed all day"
+        second = _second_of(self.wall)
+        if second < min(window.start for window in windows):
+            return "is before opening"
+        if second >= max(window.end for window in windows):
+            return "is after closing"
+        return "is between windows"
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Named opening hours. Immutable in meaning; it remembers the hours of recent days."""
+
+    name: str
+    zone: ZoneInfo
+    week: tuple[tuple[Window, ...], ...]
+    exceptions: tuple[SpecialHours, ...] = ()
+    _days: dict[dt.date, DayHours] = field(default_factory=dict, repr=False, compare=False)
+
+    def judge(self, at: dt.datetime, overrides: Mapping[str, str]) -> Verdict:
+        """Return the verdict for the aware instant `at`; an override in force decides alone."""
+        wall = at.astimezone(self.zone)
+        day = wall.date()
+        today = self.hours_on(day)
+        override = overrides.get(self.name)
+        if override is not None:
+            return Verdict(override == "open", wall, today, override=override)
+        second = _second_of(wall)
+        for window in today.windows:
+            if window.start <= second < window.end:
+                return Verdict(True, wall, today, window)
+        yesterday = self.hours_on(day - _ONE_DAY)
+        for window in yesterday.windows:
+            if second < window.end - _DAY:
+                return Verdict(True, wall, yesterday, window)
+        return Verdict(False, wall, today)
+
+    def hours_on(self, day: dt.date) -> DayHours:
+        """Return the windows that start on `day`; the first exception that has it replaces them."""
+        known = self._days.get(day)
+        if known is None:
+            if len(self._days) > 1000:
+                self._days.clear()
+            known = self._days[day] = self._reckon(day)
+        return known
+
+    def _reckon(self, day: dt.date) -> DayHours:
+        for exception in self.exceptions:
+            name = exception.name_of(day)
+            if name is not None:
+                return DayHours(exception.windows, name)
+        return DayHours(self.week[day.weekday()])
+
+
+def parse_days_of_week(text: str) -> list[int]:
+    """Return the weekdays (Monday is 0) of `mon`, `fri-mon` or `mon, wed`; raises Wrong."""
+    found: list[int] = []
+    for part in text.split(","):
+        ends = [_day_of_week(word.strip(), text) for word in part.split("-")]
+        if len(ends) > 2:
+            raise Wrong("bad-day", f"{part.strip()!r} is no range of days; write mon-fri")
+        length = (ends[-1] - ends[0]) % 7 + 1
+        found += [(ends[0] + step) % 7 for step in range(length)]
+    return found
+
+
+def parse_windows(text: str) -> tuple[Window, ...]:
+    """Return the windows of `09:00-12:30, 13:30-17:00`, `open` or `closed`; raises Wrong."""
+    if text in {"open", "closed"}:
+        return ALWAYS if text == "open" else NEVER
+    return tuple(_window(part.strip()) for part in text.split(","))
+
+
+def _window(text: str) -> Window:
+    start_text, dash, end_text = text.partition("-")
+    if not dash:
+        raise Wrong("bad-window", f"{text!r} is no window; write 09:00-17:00, open or closed")
+    start, end = _seconds(start_text.strip()), _seconds(end_text.strip())
+    if start == _DAY:
+        raise Wrong("bad-window", f"{text} cannot start at 24:00; that is 00:00 of the next day")
+    if start == end:
+        message = f"{text} starts and ends at the same time; a whole day is 00:00-24:00"
+        raise Wrong("bad-window", message)
+    return Window(start, end if end > start else end + _DAY)
+
+
+def _seconds(text: str) -> int:
+    match = _TIME.fullmatch(text)
+    hour, minute = (int(match[1]), int(match[2])) if match else (99, 0)
+    if hour * 60 + minute > 24 * 60:
+        raise Wrong("bad-time", f"{text!r} is no time; write it as 09:00, from 00:00 to 24:00")
+    return (hour * 60 + minute) * 60
+
+
+def _day_of_week(word: str, text: str) -> int:
+    if word.lower() not in DAYS:
+        raise Wrong("bad-day", f"{word or text!r} is no day; the days are {', '.join(DAYS)}")
+    return DAYS.index(word.lower())
+
+
+def _second_of(wall: dt.datetime) -> int:
+    return wall.hour * 3600 + wall.minute * 60 + wall.second
+
+
+def _clock(second: int) -> str:
+    return f"{second // 3600:02}:{second % 3600 // 60:02}"
