@@ -48,9 +48,9 @@ def read(text: str) -> RuleSet:
 
     Raises RulesError with every error of the file, in order of place.
     """
-    root = parse(text)
     context = Context()
     problems = context.problems
+    root = parse(text, problems.errors)
     if not isinstance(root, Mapping):
         message = "a rules file is made of sections: lines, destinations, emergency, …"
         problems.error(root, ROOT, "not-a-mapping", message)

@@ -60,13 +60,14 @@ class Mapping(Node):
         return entry[1] if entry else None
 
 
-def parse(text: str) -> Node:
+def parse(text: str, errors: list[Problem]) -> Node:
     """Return the root node of the only document in `text`; raise RulesError if it is not YAML.
 
-    Also refused, because their meaning would surprise: several documents, tags, merge keys,
-    duplicate keys, keys that are not plain text, and anything larger than the bounds above.
+    Also refused, because their meaning would surprise: several documents, keys that are not plain
+    text, and anything larger than the bounds above. Tags, merge keys and duplicate keys are added
+    to `errors`; the rest of the document is read all the same.
     """
-    builder = _Builder()
+    builder = _Builder(errors)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             builder.take(event)
@@ -77,8 +78,6 @@ def parse(text: str) -> Node:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         raise _failure(line, column, "syntax", "a character that YAML does not allow") from None
-    if builder.errors:
-        raise RulesError(builder.errors, [])
     if builder.root is None:
         raise _failure(1, 1, "empty-file", "the file is empty; it needs at least `lines`")
     return builder.root
@@ -87,9 +86,9 @@ def parse(text: str) -> Node:
 class _Builder:
     """Takes the events one by one and keeps what is needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, errors: list[Problem]) -> None:
         self.root: Node | None = None
-        self.errors: list[Problem] = []
+        self.errors = errors
         self.open: list[Items | Mapping] = []
         self.keys: list[Text | None] = []
         self.anchors: dict[str, Node | None] = {}
@@ -164,7 +163,9 @@ class _Builder:
         earlier = parent.entries.get(key.text)
         if earlier is not None:
             message = f"{key.text!r} is already there in line {earlier[0].line}; keep one of them"
-            self._error(key, "duplicate-key", message)
+            self.errors.append(
+                Problem(key.line, key.column, self._path(), "duplicate-key", message)
+            )
             return
         parent.entries[key.text] = (key, value)
         if isinstance(value, (Mapping, Items)) and value.key is None:
@@ -174,7 +175,9 @@ class _Builder:
         if not isinstance(node, Text):
             raise _failure(node.line, node.column, "bad-key", "a key must be plain text")
         if node.text == "<<" and node.bare:
-            self._error(node, "merge-key", "`<<` is not supported; write the keys out")
+            path = f"{self._path()}.<<".removeprefix(".")
+            message = "`<<` is not supported; write the keys out"
+            self.errors.append(Problem(node.line, node.column, path, "merge-key", message))
         return node
 
     def _refuse_tag(self, event: Any) -> None:
@@ -182,10 +185,6 @@ class _Builder:
             line, column = _place(event)
             message = f"tags such as {event.tag!r} are not used here; remove it"
             self.errors.append(Problem(line, column, self._path(), "tag", message))
-
-    def _error(self, node: Text, code: str, message: str) -> None:
-        path = f"{self._path()}.{node.text}".removeprefix(".")
-        self.errors.append(Problem(node.line, node.column, path, code, message))
 
     def _path(self) -> str:
         parts = ""
