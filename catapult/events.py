@@ -111,7 +111,7 @@ def parse_query(query: str | bytes) -> Event:
 
     Of a key that is repeated, the first one counts.
     """
-    raw = query.encode(errors="replace") if isinstance(query, str) else query
+    raw = query.encode(errors="surrogatepass") if isinstance(query, str) else query
     try:
         pairs = parse_qsl(
             raw.decode(errors="replace"), keep_blank_values=True, max_num_fields=MAX_KEYS
@@ -120,7 +120,10 @@ def parse_query(query: str | bytes) -> Event:
         raise BadEventError(
             "too-many-keys", f"the query has more than {MAX_KEYS} parameters"
         ) from None
-    return _event(dict(reversed(pairs)))
+    body: dict[str, Any] = {}
+    for key, value in pairs:
+        body.setdefault(key, value)
+    return _event(body)
 
 
 def _is_deep(data: object) -> bool:
