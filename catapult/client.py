@@ -10,6 +10,7 @@ import base64
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -28,7 +29,7 @@ from urllib3.exceptions import (
 
 from catapult import wire
 from catapult.errors import CatapultError, UnknownOutcomeError, UnreachableError
-from catapult.transfer import check_url
+from catapult.transfer import InvalidParameterError, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,9 +65,9 @@ class Client:
     """The platform's API for one account.
 
     `base_url` ends in the version, `…/v1`. Time-outs are in seconds. Each method takes a
-    `timeout`, the seconds left of its caller's budget, which bounds the whole exchange; a name
-    look-up is the one thing it cannot interrupt. `observe` is called after every exchange, on the
-    calling thread, and must not raise.
+    `timeout`, the seconds left of its caller's budget: it bounds the exchange as a whole, but for
+    a slow name look-up and headers that come a byte at a time. `observe` is called after every
+    exchange, on the calling thread, and must not raise.
 
     Every method raises the errors of `catapult.errors`, and InvalidParameterError for an id or a
     value that could not be sent. Nothing is repeated by itself but a GET whose kept connection
@@ -96,13 +97,7 @@ class Client:
             "Accept": "application/json",
             "User-Agent": "callrouter",
         }
-        # The session only tells what the environment says of proxies and certificates, once, as
-        # settings are read at the start. Requests go to the adapter, without the cookies,
-        # redirects and look-ups of a session: a third of the time of a small request.
-        with requests.Session() as session:
-            self._settings: Any = session.merge_environment_settings(
-                base_url, {}, stream=True, verify=None, cert=None
-            )
+        self._settings = _environment(base_url)
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=pool_size)
 
     def __repr__(self) -> str:
@@ -286,6 +281,22 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _HTTPSPool}
+
+
+def _environment(base_url: str) -> dict[str, Any]:
+    """Return what the environment says of proxies and certificates.
+
+    It is read once, as settings are read at the start; that is all the session is for. Requests go
+    straight to the adapter, without a session's cookies, redirects and look-ups.
+    """
+    with requests.Session() as session:
+        found: Any = session.merge_environment_settings(
+            base_url, {}, stream=True, verify=None, cert=None
+        )
+    bundle = found["verify"]
+    if isinstance(bundle, str) and not Path(bundle).exists():
+        raise InvalidParameterError("REQUESTS_CA_BUNDLE", "names no file")
+    return dict(found)
 
 
 def _read(raw: Any, deadline: float) -> bytes:

@@ -297,6 +297,7 @@ def test_resource_is_read(row: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("read", [wire.read_call, wire.read_calls])
 def test_what_is_no_call_is_told(read: Callable[[object], object]) -> None:
-    for data in (None, "call", 1, {}, {"id": 7}, [None], [{}]):
+    wrong: tuple[object, ...] = (None, "call", 1, {}, {"id": 7}, [None], [{}])
+    for data in wrong:
         with pytest.raises(errors.UnknownOutcomeError):
             read(data)

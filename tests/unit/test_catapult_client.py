@@ -166,6 +166,15 @@ def met(*acts: Any, **options: Any) -> Iterator[tuple[Platform, Client]]:
         yield server, api
 
 
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+
+
 def test_what_each_method_sends_and_returns() -> None:
     created = say(201, b"", "Location: /v1/users/u-1/calls/c-2\r\n")
     with met(created) as (server, api):
@@ -428,7 +437,7 @@ def test_no_error_shows_a_number_or_a_credential(act: Any) -> None:
         server.close()
         errors.append(raised(lambda: api.list_calls(to="+19195550111", from_="+19195550142")))
     text = "\n".join(line for error in errors for line in chain(error)) + repr(seen)
-    assert not [word for word in ("1919", "TOKEN", "SECRET", "Basic") if word in text]
+    assert not [word for word in ("9195550", "TOKEN", "SECRET", "Basic") if word in text]
 
 
 def test_what_is_observed() -> None:
@@ -489,6 +498,23 @@ def test_tls_with_a_certificate_from_the_environment(
             # An open connection that breaks is no failed handshake: the request was sent.
             assert type(raised(lambda: api.transfer("c-1", ORDER))) is UnknownOutcomeError
         assert server.connections == 1
+
+
+def test_a_bundle_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    with pytest.raises(InvalidParameterError, match="REQUESTS_CA_BUNDLE"):
+        Client("https://h/v1", "u-1", "t", "s")
+
+
+def test_a_proxy_from_the_environment_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with platform() as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.port}")
+        api = Client("http://platform.invalid/v1", "u-1", "t", "s")
+        monkeypatch.delenv("http_proxy")
+        assert api.get_call("c-1").id == "c-1"
+        api.close()
+    assert server.arrived[0].line == "GET http://platform.invalid/v1/users/u-1/calls/c-1 HTTP/1.1"
+    assert type(raised(lambda: api.transfer("c-1", ORDER))) is UnreachableError
 
 
 def test_a_certificate_that_nobody_vouches_for(certificate: Path) -> None:
