@@ -72,7 +72,7 @@ class Account:
         self.errors: deque[dict[str, Any]] = deque(maxlen=_KEPT_ERRORS)
 
     def application(self, application_id: str) -> Application:
-        """The application with this id; raises ApiError ``application-not-found``."""
+        """Return the application with this id; raises ApiError ``application-not-found``."""
         if application_id not in self.applications:
             raise ApiError("application-not-found", ids={"applicationId": application_id})
         return self.applications[application_id]
@@ -85,7 +85,7 @@ class Account:
                 number.application_id = None
 
     def number(self, id_or_number: str) -> Number:
-        """A number by id or in E.164; raises ApiError ``number-not-found``."""
+        """Find a number by id or in E.164; raises ApiError ``number-not-found``."""
         if id_or_number in self.numbers:
             return self.numbers[id_or_number]
         for number in self.numbers.values():

@@ -8,17 +8,20 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from emulator import api_account, api_bridges, api_calls
-from emulator.accounts import Account
+from emulator.call_requests import get_leg
 from emulator.errors import ApiError
-from emulator.exchange import Exchange
 from emulator.log import masked
 from emulator.messages import Answer, Request, json_answer
-from emulator.platform import Platform
 from emulator.validation import Body
+
+if TYPE_CHECKING:
+    from emulator.accounts import Account
+    from emulator.exchange import Exchange
+    from emulator.platform import Platform
 
 PAGE_SIZE, PAGE_MOST = 25, 1000
 _CONFLICT_S = 0.1  # how long an update takes while the switch update_conflict is on
@@ -48,7 +51,7 @@ class Context:
         return self.platform.base
 
     def body(self, resource: str) -> Body:
-        """The properties that were sent; raises ApiError."""
+        """Read the properties that were sent; raises ApiError."""
         return Body.of(self.request, resource)
 
     def may_present(self, number: str) -> bool:
@@ -154,7 +157,7 @@ def _answer(platform: Platform, request: Request) -> Answer:
     fault = platform.faults.take(request)
     try:
         if fault is not None:
-            return fault.strike(request, lambda: _execute_or_refuse(platform, request))
+            return fault.strike(lambda: _execute_or_refuse(platform, request))
     except ApiError as error:
         return _refusal(platform, request, error)
     return _execute_or_refuse(platform, request)
@@ -194,7 +197,7 @@ def _update_alone(context: Context, endpoint: Endpoint) -> Answer:
         with exchange.lock:
             return endpoint(context)
     with exchange.lock:
-        leg = api_calls.get_leg(context, context.ids[0])
+        leg = get_leg(context, context.ids[0])
         if leg.updating:
             raise ApiError("call-update-conflict", ids={"callId": leg.id})
         leg.updating = True

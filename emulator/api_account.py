@@ -27,7 +27,7 @@ _TIMEOUTS = {
 
 
 def _read_application(body: Body) -> dict[str, Any]:
-    """The fields that were sent; what was not sent stays as it is. Raises ApiError."""
+    """Read the fields that were sent; what was not sent stays as it is. Raises ApiError."""
     fields: dict[str, Any] = {
         "name": body.text("name"),
         "method": body.choice("callbackHttpMethod", ("POST", "GET")),
@@ -39,7 +39,7 @@ def _read_application(body: Body) -> dict[str, Any]:
 
 
 def _url_or_empty(body: Body, name: str) -> str | None:
-    """A URL; an empty string removes the one that stood there, but a fallback may not be blank."""
+    """Read a URL; an empty string removes the old one, but a fallback may not be blank."""
     if "Fallback" not in name and name in body and body.text(name) == "":
         return ""
     return body.url(name)

@@ -54,13 +54,13 @@ class Bridges:
         self.all: dict[str, Bridge] = {}
 
     def get(self, bridge_id: str) -> Bridge:
-        """The bridge with this id; raises ApiError ``bridge-not-found``."""
+        """Return the bridge with this id; raises ApiError ``bridge-not-found``."""
         if bridge_id not in self.all:
             raise ApiError("bridge-not-found", ids={"bridgeId": bridge_id})
         return self.all[bridge_id]
 
     def create(self, call_ids: list[str], *, audio: bool) -> Bridge:
-        """A new bridge of these calls; raises ApiError."""
+        """Make a bridge of these calls; raises ApiError."""
         bridge = Bridge(audio)
         members = self._members(bridge, call_ids)
         self.all[bridge.id] = bridge
@@ -80,7 +80,7 @@ class Bridges:
         bridge.note_times()
 
     def note_answer(self, leg: Leg) -> None:
-        """A call was answered; one created with ``bridgeId`` joins now. Catapult: Create call."""
+        """Notice an answer; a call created with ``bridgeId`` joins now. Catapult: Create call."""
         bridge = self.all.get(leg.bridge_id or leg.awaits_bridge or "")
         if bridge is None or bridge.completed:
             return
@@ -89,7 +89,7 @@ class Bridges:
         bridge.note_times()
 
     def leave(self, leg: Leg) -> None:
-        """A member goes; the other stays, and the last one completes the bridge."""
+        """Let a member go; the other stays, and the last one completes the bridge."""
         bridge = self.all[leg.bridge_id or ""]
         leg.bridge_id = None
         bridge.members.remove(leg)
@@ -97,7 +97,7 @@ class Bridges:
             bridge.completed = timestamp()
 
     def heard_by(self, leg: Leg) -> list[str]:
-        """The ids of those this leg hears through its bridge."""
+        """Return the ids of those this leg hears through its bridge."""
         bridge = self.all.get(leg.bridge_id or "")
         if bridge is None or not bridge.joined():
             return []

@@ -24,7 +24,7 @@ TAG_MOST = 2000  # assumed
 
 
 def get_leg(context: Context, call_id: str) -> Leg:
-    """The leg with this id; raises ApiError ``call-not-found``."""
+    """Return the leg with this id; raises ApiError ``call-not-found``."""
     leg = context.exchange.legs.get(call_id)
     if leg is None:
         raise ApiError("call-not-found", f"No call with id {call_id}.", {"callId": call_id})
@@ -32,12 +32,12 @@ def get_leg(context: Context, call_id: str) -> Leg:
 
 
 def show(context: Context, leg: Leg) -> resources.Resource:
-    """The call resource of a leg."""
+    """Render the call resource of a leg."""
     return resources.call(leg, context.base, context.exchange.shown_state(leg))
 
 
 def invalid_state(leg: Leg) -> ApiError:
-    """The refusal of a request for which the leg is in the wrong state."""
+    """Make the refusal of a request for which the leg is in the wrong state."""
     how = f"change after reaching state {leg.state}" if leg.final else f"be updated in {leg.state}"
     return ApiError("call-invalid-state", f"The call cannot {how}.", {"callId": leg.id})
 
@@ -51,12 +51,12 @@ def read_target(body: Body) -> Target | None:
 
 
 def read_format(body: Body) -> str | None:
-    """The format of recordings from now on."""
+    """Read the format of recordings from now on."""
     return body.choice("recordingFileFormat", ("wav", "mp3"))
 
 
 def read_sounds(body: Body, *, events: bool = True) -> list[Sound]:
-    """The sounds of an audio request, a prompt or a whisper: the file first. Raises ApiError."""
+    """Read what a request, a prompt or a whisper plays: the file first. Raises ApiError."""
     sentence, file_url = body.text("sentence", SENTENCE_MOST), body.text("fileUrl")
     body.choice("gender", ("female", "male"))
     body.choice("locale", LOCALES)

@@ -212,7 +212,7 @@ def _encoded(value: Any) -> str:
 
 
 def _printed(diversion: dict[str, Any]) -> str:
-    """The diversion as the BXML page prints it: no limit, text counter, no closing brace, raw quotes."""
+    """Write a diversion as the BXML page prints it: raw quotes, text counter, no last brace."""
     shown = {name: value for name, value in diversion.items() if name.lower() != "limit"}
     if "counter" in shown:
         shown["counter"] = str(shown["counter"])

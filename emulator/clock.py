@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 def timestamp() -> str:
-    """Now, as the platform writes it: ISO 8601 in UTC, whole seconds (Catapult: callback samples)."""
+    """Return now as the platform writes it: ISO 8601 in UTC, whole seconds. Catapult: callbacks."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -20,18 +20,18 @@ Values = dict[str, Any]
 
 
 def dial(platform: Platform, body: Values, _id: str) -> Values:
-    """A person dials one of our numbers."""
+    """Let a person dial one of our numbers."""
     return {"callId": platform.dial(body).id}
 
 
 def hang_up(platform: Platform, _body: Values, call_id: str) -> Values:
-    """The person on this leg hangs up; a leg that has ended stays as it is."""
+    """Let the person on this leg hang up; a leg that has ended stays as it is."""
     platform.exchange.put_down(_leg(platform, call_id))
     return {}
 
 
 def press(platform: Platform, body: Values, call_id: str) -> Values:
-    """The person on this leg presses keys."""
+    """Let the person on this leg press keys."""
     digits = str(body.get("digits", ""))
     if not digits or set(digits) - set("0123456789*#ABCD"):
         raise ControlError(f"digits cannot be {digits!r}; it takes 0-9, A-D, * and #")

@@ -1,7 +1,7 @@
 """What can go wrong with a request, and the body that says so.
 
-Sources: Catapult "Errors" (codes and statuses) and "Rate limits" (the 429 body). The message texts are
-our own, so a client that matches on them matches on nothing the platform promised.
+Sources: Catapult "Errors" (codes and statuses) and "Rate limits" (the 429 body). The message texts
+are our own, so a client that matches on them matches on nothing the platform promised.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Code:
-    """One row of the platform's error table: HTTP status, category and our wording (None: no message key)."""
+    """One row of the platform's error table; a message of None means there is no such key."""
 
     status: int
     category: str
@@ -100,7 +100,7 @@ class ApiError(Exception):
         return self.status or CODES.get(self.code, _UNKNOWN).status
 
     def body(self, method: str, remote: str, path: str) -> dict[str, Any]:
-        """The JSON body. Catapult "Errors": details name the request, and usually the resource."""
+        """Write the JSON body. Catapult "Errors": details name request and resource."""
         if isinstance(self.whole_body, dict):
             return self.whole_body
         row = CODES.get(self.code, _UNKNOWN)

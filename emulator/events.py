@@ -1,11 +1,13 @@
-"""The events of a call as the callbacks carry them. Catapult: callback events, one page for each."""
+"""The events of a call as the callbacks carry them. Catapult: callback events."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.clock import timestamp
-from emulator.legs import Gather, Leg, Recording, Sound
+
+if TYPE_CHECKING:
+    from emulator.legs import Gather, Leg, Recording, Sound
 
 Event = dict[str, Any]
 
@@ -27,7 +29,7 @@ def _diversion(leg: Leg) -> Event:
 
 
 def incoming_call(leg: Leg, base: str) -> Event:
-    """A call comes in; ``callState`` says active although nobody has answered yet."""
+    """Announce an inbound call; ``callState`` says active although nobody has answered yet."""
     return {
         **_head("incomingcall", leg, base),
         **_parties(leg),
@@ -40,7 +42,7 @@ def incoming_call(leg: Leg, base: str) -> Event:
 
 
 def answer(leg: Leg, base: str) -> Event:
-    """A leg is answered; only calls created through the API carry their tag."""
+    """Tell that a leg is answered; only calls created through the API carry their tag."""
     return {
         **_head("answer", leg, base),
         **_parties(leg),
@@ -53,7 +55,7 @@ def answer(leg: Leg, base: str) -> Event:
 
 
 def hangup(leg: Leg, base: str) -> Event:
-    """A leg ended; a rejection is a hangup too, with its own cause and the same ``callState``."""
+    """Tell that a leg ended; a rejection is a hangup too, and its ``callState`` is the same."""
     return {
         **_head("hangup", leg, base),
         **_parties(leg),
@@ -75,7 +77,7 @@ def ring_timeout(leg: Leg, base: str) -> Event:
 
 
 def sound(leg: Leg, base: str, heard: Sound, status: str) -> Event:
-    """A sentence or a file ``started`` or is ``done``; only sentences carry a ``state``."""
+    """Tell that something ``started`` to play or is ``done``; only a sentence has a ``state``."""
     state = {"started": "PLAYBACK_START", "done": "PLAYBACK_STOP"}[status]
     head = _head(heard.kind, leg, base)
     return {
@@ -89,7 +91,7 @@ def sound(leg: Leg, base: str, heard: Sound, status: str) -> Event:
 
 
 def digit(leg: Leg, base: str, pressed: str) -> Event:
-    """A party pressed one key."""
+    """Tell that a party pressed one key."""
     return {**_head("dtmf", leg, base), "dtmfDigit": pressed, "time": timestamp()}
 
 
@@ -108,7 +110,7 @@ def gathered(leg: Leg, gather: Gather) -> Event:
 
 
 def recorded(leg: Leg, base: str, recording: Recording) -> Event:
-    """A recording is ready. There is neither ``time`` nor ``callUri`` in it."""
+    """Tell that a recording is ready. There is neither ``time`` nor ``callUri`` in it."""
     return {
         "eventType": "recording",
         "callId": leg.id,

@@ -69,7 +69,7 @@ class Exchange:
     # Inbound calls
 
     def come_in(self, leg: Leg, application: Application, rescue_number: str | None) -> None:
-        """A call reaches one of our numbers; ``rescue_number`` is the number's fallbackNumber."""
+        """Take a call to one of our numbers; ``rescue_number`` is the number's fallbackNumber."""
         self._enter(leg)
         self.tell(
             leg,
@@ -82,7 +82,7 @@ class Exchange:
             self.later(leg, UNANSWERED_S, lambda: self._give_up(leg))
 
     def answer(self, leg: Leg) -> None:
-        """The leg is answered, by the API, the application or the person called."""
+        """Answer a leg for the API, the application or the person called."""
         leg.go(Move.ANSWER)
         leg.log("answer")
         self.tell(leg, events.answer(leg, self.base))
@@ -95,7 +95,7 @@ class Exchange:
             self.end(leg, "NO_ANSWER")
 
     def _nobody_listens(self, leg: Leg, rescue_number: str | None) -> None:
-        """Neither URL took incomingcall: the call goes to the fallbackNumber. Catapult: Phone numbers."""
+        """Send a call whose incomingcall nobody took to the fallbackNumber, or end it."""
         with self.lock:
             if leg.final or leg.reaching or leg.peer:
                 return
@@ -120,7 +120,7 @@ class Exchange:
             self.later(leg, leg.ring_s, lambda: self.ring_out(leg))
 
     def picked_up(self, leg: Leg, talk_s: float | None = None) -> None:
-        """The person called answers, and hangs up ``talk_s`` seconds later."""
+        """Let the person called answer, and hang up ``talk_s`` seconds later."""
         self.answer(leg)
         if talk_s is not None:
             self.later(leg, talk_s, lambda: self.end(leg, "NORMAL_CLEARING"))
@@ -128,13 +128,13 @@ class Exchange:
             self.media.play(leg, leg.whisper, then=lambda: self._join(leg))
 
     def ring_out(self, leg: Leg) -> None:
-        """The ring limit is reached. Catapult: Timeout event, then Hangup event."""
+        """Stop ringing at the limit. Catapult: Timeout event, then Hangup event."""
         if leg.state is State.STARTED:
             self.tell(leg, events.ring_timeout(leg, self.base))
             self.end(leg, "NO_ANSWER")
 
     def lose(self, leg: Leg) -> None:
-        """The platform loses the leg: no event ever tells of it."""
+        """Lose a leg inside the platform: no event ever tells of it."""
         leg.go(Move.FAIL)
         leg.log("error", "backend lost track of the call")
         self._wind_up(leg)
@@ -185,7 +185,7 @@ class Exchange:
     # Endings
 
     def end(self, leg: Leg, cause: str, move: Move = Move.END) -> None:
-        """The leg ends; whoever was joined with it by a transfer ends too."""
+        """End a leg; whoever was joined with it by a transfer ends too."""
         if leg.final:
             return
         self.media.finish(leg)
@@ -197,12 +197,12 @@ class Exchange:
         self._wind_up(leg)
 
     def hang_up(self, leg: Leg) -> None:
-        """The router ends a leg through the API; while it rings, the cause is ours to choose."""
+        """End a leg for the router; while it rings, the cause is ours to choose."""
         rings = leg.direction == "out" and leg.state is State.STARTED
         self.end(leg, self.switches.text("router_cancel_cause") if rings else "NORMAL_CLEARING")
 
     def put_down(self, leg: Leg) -> None:
-        """The person on this leg hangs up, or declines while it rings."""
+        """Let the person on this leg hang up, or decline while it rings."""
         if leg.state is State.STARTED and leg.direction == "out":
             self.end(leg, "CALL_REJECTED", Move.REJECT)
         else:
@@ -226,13 +226,13 @@ class Exchange:
     # Views
 
     def shown_state(self, leg: Leg) -> str:
-        """The state the API shows; a switch hides ``transferring``."""
+        """Return the state the API shows; a switch hides ``transferring``."""
         if leg.state is State.TRANSFERRING:
             return self.switches.text("a_state_during")
         return leg.state
 
     def talks_to(self, leg: Leg) -> list[str]:
-        """The ids of the legs this one is connected with now."""
+        """Return the ids of the legs this one is connected with now."""
         if leg.peer is not None:
             return [leg.peer.id]
         return self.bridges.heard_by(leg)
@@ -243,7 +243,7 @@ class Exchange:
         self._log.add("leg", **self._first_sight(leg))
 
     def _first_sight(self, leg: Leg) -> dict[str, Any]:
-        facts = {
+        facts: dict[str, Any] = {
             "callId": leg.id,
             "direction": leg.direction,
             "from": leg.from_,

@@ -40,7 +40,7 @@ class Fault:
             and (self.state is None or self.state == _state_in(request))
         )
 
-    def strike(self, request: Request, execute: Callable[[], Answer]) -> Answer:
+    def strike(self, execute: Callable[[], Answer]) -> Answer:
         """Do it; only ``lose-answer`` executes the request. Raises ApiError for ``status``."""
         if self.does == "status":
             return self._refuse()
@@ -70,7 +70,7 @@ class Fault:
 
 
 def read_fault(body: dict[str, Any]) -> Fault:
-    """A fault from the body of a control request; raises ControlError."""
+    """Read a fault from the body of a control request; raises ControlError."""
     does, on = body.get("does"), body.get("on") or {}
     if does not in DOES:
         raise ControlError(f"does cannot be {does!r}; it takes {'|'.join(DOES)}")
@@ -125,7 +125,7 @@ class Faults:
             self._faults.append(fault)
 
     def take(self, request: Request) -> Fault | None:
-        """The fault that strikes this request, counted down by one."""
+        """Return the fault that strikes this request, counted down by one."""
         with self._lock:
             for fault in self._faults:
                 if fault.hits(request):

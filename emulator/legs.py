@@ -15,7 +15,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def new_id(prefix: str) -> str:
-    """An id such as ``c-les3n4xmg6d7l7f7cuhtrzw``."""
+    """Make an id such as ``c-les3n4xmg6d7l7f7cuhtrzw``."""
     return f"{prefix}-" + "".join(secrets.choice(_ALPHABET) for _ in range(23))
 
 
@@ -183,11 +183,11 @@ class Leg:
         return next((one for one in self.recordings if one.state == "recording"), None)
 
     def running_gather(self) -> Gather | None:
-        """The gather that collects digits now."""
+        """Return the gather that collects digits now."""
         return next((one for one in self.gathers.values() if one.state == "started"), None)
 
     def diversion_header(self) -> list[str]:
-        """The Diversion headers the destination sees, in the form of RFC 5806."""
+        """Render the Diversion headers the destination sees, in the form of RFC 5806."""
         return [_header(entry) for entry in self.diversions]
 
     def log(self, name: str, data: str | None = None) -> None:

@@ -23,7 +23,7 @@ class Limits:
         self._numbers_at = 0.0
 
     def count_call(self, number: str, now: float | None = None) -> None:
-        """A new call from ``number``; raises ApiError ``call-rate-limit``."""
+        """Count a new call from ``number``; raises ApiError ``call-rate-limit``."""
         now = time.time() if now is None else now
         windows = [self._calls[""], self._calls[number]]
         for window in windows:
@@ -39,7 +39,7 @@ class Limits:
             window.append(now)
 
     def count_request(self, method: str, collection: str, now: float | None = None) -> None:
-        """Any other request; raises ApiError ``rate-limit-reached`` with the instant of reset."""
+        """Count any other request; raises ApiError ``rate-limit-reached``."""
         now = time.time() if now is None else now
         if (method, collection) == ("GET", "phoneNumbers"):
             self._count_number_read(now)

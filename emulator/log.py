@@ -37,7 +37,7 @@ class Log:
             entry |= facts | {"took": round(time.time() - entry["time"], 6)}
 
     def entries(self, since: int = 0, kind: str | None = None) -> list[Entry]:
-        """Copies of the entries numbered ``since`` and later, of one kind if it is named."""
+        """Copy the entries numbered ``since`` and later, of one kind if it is named."""
         with self._lock:
             return [dict(entry) for entry in self._entries[since:] if kind in {None, entry["kind"]}]
 

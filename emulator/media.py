@@ -64,7 +64,7 @@ class Media:
         self._await_digit(leg, gather)
 
     def press(self, leg: Leg, digits: str) -> None:
-        """The person on this leg presses keys."""
+        """Let the person on this leg press keys."""
         for digit in digits:
             self._exchange.tell(leg, events.digit(leg, self._exchange.base, digit))
             gather = leg.running_gather()
@@ -117,7 +117,7 @@ class Media:
             self._exchange.tell(leg, events.recorded(leg, self._exchange.base, recording))
 
     def finish(self, leg: Leg) -> None:
-        """The leg is about to end: nothing is heard or collected any more."""
+        """Stop what is heard and collected, because the leg is about to end."""
         for kind in list(leg.playing):
             self.stop(leg, kind)
         gather = leg.running_gather()

@@ -34,7 +34,7 @@ class Request:
         return dict(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     def json(self) -> Any:
-        """The body, parsed; None if it is empty. Raises ValueError."""
+        """Parse the body; None if it is empty. Raises ValueError."""
         return json.loads(self.body) if self.body.strip() else None
 
 
@@ -49,6 +49,6 @@ class Answer:
 
 
 def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> Answer:
-    """An answer with a JSON body."""
+    """Make an answer with a JSON body."""
     content = {"Content-Type": "application/json"}
     return Answer(status, json.dumps(value).encode(), content | (headers or {}))

@@ -1,4 +1,4 @@
-"""The people behind the destinations: they answer, are busy, let it ring, decline, or do not exist."""
+"""The people behind the destinations: they answer, are busy, decline, or do not exist."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ ORDINARY = Person()
 
 
 def read_person(body: dict[str, Any]) -> Person:
-    """A person from the body of a control request; raises ControlError."""
-    does, cause = body.get("does", "answer"), body.get("cause")
-    if isinstance(does, dict):
-        does, cause = "cause", does.get("cause")
+    """Read a person from the body of a control request; raises ControlError."""
+    does: Any = body.get("does", "answer")
+    cause = does.get("cause") if isinstance(does, dict) else body.get("cause")
     if cause is not None:
         if not re.fullmatch(r"[A-Z][A-Z_0-9]*", str(cause)):
             raise ControlError(f"cause cannot be {cause!r}; it looks like SWITCH_CONGESTION")
@@ -75,7 +74,7 @@ class People:
         return self._known.get(number, ORDINARY)
 
     def ring(self, leg: Leg, exchange: Exchange) -> None:
-        """The phone rings: the person does what they do, when they do it."""
+        """Ring the phone: the person does what they do, when they do it."""
         person = self.get(leg.to)
         if person.after is not None:
             exchange.later(leg, person.after, lambda: _act(person, leg, exchange))

@@ -108,7 +108,7 @@ class Platform:
     # What people do
 
     def dial(self, body: dict[str, Any]) -> Leg:
-        """A person calls one of our numbers; raises ControlError if that cannot be."""
+        """Let a person call one of our numbers; raises ControlError if that cannot be."""
         number = self._called(body)
         application = self.account.applications.get(number.application_id or "")
         if application is None:

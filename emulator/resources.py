@@ -64,12 +64,12 @@ def _billed(talked_s: float | None) -> int | None:
 
 
 def event_row(row: dict[str, Any]) -> Resource:
-    """An event of the log as the list shows it, with an ISO time."""
+    """Render an event of the log as the list shows it, with an ISO time."""
     return {name: value for name, value in row.items() if name != "ms"}
 
 
 def event(row: dict[str, Any]) -> Resource:
-    """A single event: its time is in epoch milliseconds. Catapult: Get call event."""
+    """Render a single event: its time is in epoch milliseconds. Catapult: Get call event."""
     return event_row(row) | {"time": row["ms"], "data": row.get("data", "")}
 
 

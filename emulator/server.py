@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +14,7 @@ from emulator.messages import Answer, Request, json_answer
 from emulator.platform import Platform, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _LARGEST_BODY = 1024 * 1024
@@ -25,9 +26,7 @@ class _Server(ThreadingHTTPServer):
     answer: Callable[[Request], Answer]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error of ours; anything else is shown."""
-        import sys
-
+        """Show what went wrong, unless it is only that a client went away."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -62,10 +61,11 @@ class _Connection(BaseHTTPRequestHandler):
         self.wfile.write(answer.body)
         self.wfile.flush()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond
+    # http.server finds a method's handler by this name.
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - see above
 
     def version_string(self) -> str:
-        """What the Server header says."""
+        """Return what the Server header says."""
         return "emulator"
 
     def log_message(self, *_args: Any) -> None:
@@ -137,15 +137,15 @@ class Emulator:
             return control.CONTROLS[name](self.platform, values, _id)
 
     def dial(self, from_: str, to: str, **more: Any) -> str:
-        """A person dials; returns the call's id. ``more`` may hold diversion, displayName, withheld."""
+        """Let a person dial and return the call's id; ``more``: diversion, displayName, withheld."""
         return str(self._control("POST calls", **{"from": from_, "to": to, **more})["callId"])
 
     def hang_up(self, call_id: str) -> None:
-        """The person on this leg hangs up."""
+        """Let the person on this leg hang up."""
         self._control("POST calls/{}/hangup", call_id)
 
     def press(self, call_id: str, digits: str) -> None:
-        """The person on this leg presses keys."""
+        """Let the person on this leg press keys."""
         self._control("POST calls/{}/digits", call_id, digits=digits)
 
     def destination(self, number: str, does: str = "answer", **more: Any) -> None:
@@ -157,7 +157,7 @@ class Emulator:
         self._control("POST switches", **values)
 
     def fault(self, does: str, **more: Any) -> None:
-        """Make something go wrong; ``more`` holds on, times, status, code, seconds …"""
+        """Make something go wrong; ``more`` holds on, times, status, code, seconds and so on."""
         self._control("POST faults", does=does, **more)
 
     def calls(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The switches: where the platform's behaviour is not documented, or where a test wants another one."""
+"""The switches: where the platform's behaviour is open, or where a test wants another one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Switch:
         return str(text)
 
     def allowed(self) -> str:
-        """What may be set, for people."""
+        """Say what may be set, for people."""
         if self.values:
             return "|".join(self.values)
         return "a hangup cause" if isinstance(self.default, str) else "a number, 0 or more"
@@ -69,14 +69,15 @@ SWITCHES: dict[str, Switch] = {
     "bleg_inherit": Switch(
         "method_timeout",
         ("method_timeout", "none", "all"),
-        "what B takes over from A: callback method and timeout, nothing, or also fallback URL and tag",
+        "what B takes over from A: callback method and timeout, nothing, or also fallback URL and "
+        "tag",
     ),
     "whisper_events": _on("whether a whisper raises speak or playback events"),
     "bad_destination": Switch(
         "mixed",
         ("mixed", "sync", "async"),
-        "how an unreachable destination shows: mixed is an event for a number that does not exist and "
-        "403 for a country that is not permitted; sync is 403 for both; async is an event for both",
+        "how an unreachable destination shows: mixed is an event for a number that does not exist "
+        "and 403 for a country that is not permitted; sync is 403 for both, async an event for both",
     ),
     "router_cancel_cause": Switch(
         "ORIGINATOR_CANCEL", (), "the cause when a ringing B leg is hung up through the API"
@@ -124,11 +125,11 @@ class Switches:
         return self._values[name] == value
 
     def text(self, name: str) -> str:
-        """The value of a switch that holds a word."""
+        """Return the value of a switch that holds a word."""
         return str(self._values[name])
 
     def seconds(self, name: str) -> float:
-        """The value of a switch that holds a number, seconds if its name ends in ``_s``."""
+        """Return the value of a switch that holds a number, seconds if its name ends in ``_s``."""
         return float(self._values[name])
 
 

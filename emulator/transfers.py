@@ -76,7 +76,7 @@ def _target(context: Context, leg: Leg, url: str | None) -> Target | None:
 
 
 def _caller_id(context: Context, leg: Leg, body: Body) -> str:
-    """What the destination sees: the original caller unless the request says otherwise."""
+    """Choose what the destination sees: the original caller unless the request says otherwise."""
     wanted = body.text("transferCallerId")
     if not wanted:
         return leg.from_
@@ -97,7 +97,7 @@ def _whisper(context: Context, body: Body) -> list[Sound]:
 
 
 def _diversions(leg: Leg, body: Body) -> list[dict[str, Any]]:
-    """The Diversion entries of the new leg: none, those that came in, or one more on top of them."""
+    """Build the Diversion entries of the new leg: none, those that came in, or one more."""
     treatment = body.choice("diversionTreatment", TREATMENTS) or "none"
     came_in = [leg.diversion] if leg.diversion else leg.diversions
     if treatment == "none":
@@ -115,7 +115,7 @@ def _counter(entry: dict[str, Any]) -> int:
 
 
 def _record(context: Context, leg: Leg, body: Body) -> None:
-    """Recording in a transfer request is taken to mean the leg that is transferred."""
+    """Record the leg that is transferred, which is what the request is taken to mean."""
     wanted, running = body.boolean("recordingEnabled"), leg.recording is not None
     leg.recording_format = read_format(body) or leg.recording_format
     if wanted and not running:

@@ -1,18 +1,20 @@
 """Reads the body of an API request, property by property, and refuses what the platform refuses.
 
-Source of the refusals: Catapult "Errors" and the parameter tables of each method. Booleans and integers
-may come as strings, null means absent, unknown properties are ignored.
+Source of the refusals: Catapult "Errors" and the parameter tables of each method. Booleans and
+integers may come as strings, null means absent, unknown properties are ignored.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from emulator.errors import ApiError
-from emulator.messages import Request
+
+if TYPE_CHECKING:
+    from emulator.messages import Request
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{1,14}")
 _SIP = re.compile(r"sip:[^@\s]+@[^\s]+", re.IGNORECASE)
@@ -37,7 +39,7 @@ class Body:
 
     @classmethod
     def of(cls, request: Request, resource: str) -> Body:
-        """The body of a request; an empty one has no properties. Raises ApiError."""
+        """Read the body of a request; an empty one has no properties. Raises ApiError."""
         if not request.body.strip():
             return cls({}, resource)
         if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
@@ -54,7 +56,7 @@ class Body:
         return name in self._values
 
     def refuse(self, name: str, why: str) -> ApiError:
-        """The error for a property that is ``why``."""
+        """Make the error for a property that is ``why``."""
         return ApiError("validation-error", f"Property {name} of resource {self._resource} {why}.")
 
     def require(self, name: str) -> None:
@@ -65,7 +67,7 @@ class Body:
             )
 
     def text(self, name: str, most: int | None = None) -> str | None:
-        """A string of at most ``most`` characters."""
+        """Read a string of at most ``most`` characters."""
         value = self._values.get(name)
         if value is not None and not isinstance(value, str):
             raise self.refuse(name, "is not a string")
@@ -74,7 +76,7 @@ class Body:
         return value
 
     def boolean(self, name: str) -> bool | None:
-        """True or false, also as a string."""
+        """Read true or false, also as a string."""
         value = self._values.get(name)
         if value is None or isinstance(value, bool):
             return value
@@ -83,7 +85,7 @@ class Body:
         raise self.refuse(name, "is not a boolean")
 
     def number(self, name: str, least: float, most: float) -> float | None:
-        """A number between two limits, also as a string."""
+        """Read a number between two limits, also as a string."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -100,14 +102,14 @@ class Body:
         return number
 
     def integer(self, name: str, least: int, most: int) -> int | None:
-        """A whole number between two limits, also as a string."""
+        """Read a whole number between two limits, also as a string."""
         number = self.number(name, least, most)
         if number is not None and number != int(number):
             raise self.refuse(name, "is not a whole number")
         return None if number is None else int(number)
 
     def choice(self, name: str, values: tuple[str, ...]) -> str | None:
-        """One of ``values``, in any letter case; returned as it stands there."""
+        """Read one of ``values``, in any letter case; returned as it stands there."""
         value = self.text(name)
         if value is None:
             return None
@@ -117,14 +119,14 @@ class Body:
         raise self.refuse(name, "has a value outside the allowed list")
 
     def destination(self, name: str) -> str | None:
-        """An E.164 number or a SIP URI."""
+        """Read an E.164 number or a SIP URI."""
         value = self.text(name)
         if value is not None and not is_destination(value):
             raise ApiError("validation-error", "Not a phone number.")
         return value
 
     def url(self, name: str) -> str | None:
-        """An http or https URL. Catapult: ``callback-invalid-url``."""
+        """Read an http or https URL. Catapult: ``callback-invalid-url``."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -133,7 +135,7 @@ class Body:
         return value
 
     def part(self, name: str) -> Body | None:
-        """An object with properties of its own."""
+        """Read an object with properties of its own."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -142,7 +144,7 @@ class Body:
         return Body(value, name)
 
     def ids(self, name: str) -> list[str] | None:
-        """A list of ids."""
+        """Read a list of ids."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -151,7 +153,7 @@ class Body:
         return value
 
     def pairs(self, name: str) -> dict[str, str]:
-        """An object of strings."""
+        """Read an object of strings."""
         value = self._values.get(name, {})
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
             raise self.refuse(name, "is not an object of strings")
