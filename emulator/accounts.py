@@ -100,8 +100,8 @@ class Account:
     def note_error(self, body: dict[str, Any]) -> None:
         """Keep a failure for GET /errors. Catapult: Errors; newest first."""
         details = [{"id": new_id("ued"), **detail} for detail in body.get("details", [])]
-        row = {"id": new_id("ue"), "time": timestamp(), **body}
-        self.errors.appendleft(row | ({"details": details} if details else {}))
+        row = {"id": new_id("ue"), "time": timestamp(), **body, "details": details}
+        self.errors.appendleft({name: value for name, value in row.items() if value != []})
 
     def note_failure(self, code: str, details: dict[str, str]) -> None:
         """Keep a failure that no request was answered with, such as that of a callback."""

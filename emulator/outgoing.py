@@ -24,6 +24,7 @@ class Outgoing:
         self._lock = threading.Lock()
         self._idle: dict[_Place, list[tuple[float, http.client.HTTPConnection]]] = defaultdict(list)
         self._tls: ssl.SSLContext | None = None
+        self._closed = False
 
     def request(
         self,
@@ -56,6 +57,7 @@ class Outgoing:
     def close(self) -> None:
         """Close the connections that nobody uses."""
         with self._lock:
+            self._closed = True
             for connections in self._idle.values():
                 for _, connection in connections:
                     connection.close()
@@ -83,11 +85,11 @@ class Outgoing:
     def _give_back(
         self, place: _Place, connection: http.client.HTTPConnection, *, keep: bool
     ) -> None:
-        if keep and connection.sock is not None:
-            with self._lock:
+        with self._lock:
+            if keep and connection.sock is not None and not self._closed:
                 self._idle[place].append((time.monotonic(), connection))
-        else:
-            connection.close()
+                return
+        connection.close()
 
 
 def _is_quiet(connection: http.client.HTTPConnection) -> bool:

@@ -11,6 +11,7 @@ from emulator.legs import Leg, Move
 
 if TYPE_CHECKING:
     from emulator.exchange import Exchange
+    from emulator.switches import Switches
 
 # What a destination does: the hangup cause it leads to, and the move its leg makes.
 # A destination that answers, or that lets it ring, has no cause of its own.
@@ -20,7 +21,7 @@ ENDINGS: dict[str, tuple[str, Move]] = {
     "unallocated": ("UNALLOCATED_NUMBER", Move.END),
     "forbidden": ("NORMAL_TEMPORARY_FAILURE", Move.END),
 }
-DOES = ("answer", "no-answer", "silent", *ENDINGS)
+DOES = ("answer", "busy", "no-answer", "reject", "unallocated", "silent")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Person:
 
 
 ORDINARY = Person()
+FORBIDDEN = Person("forbidden")
 
 
 def read_person(body: dict[str, Any]) -> Person:
@@ -62,7 +64,8 @@ def _seconds(body: dict[str, Any], name: str, default: float | None) -> float | 
 class People:
     """Everybody who can be called."""
 
-    def __init__(self) -> None:
+    def __init__(self, switches: Switches) -> None:
+        self._switches = switches
         self._known: dict[str, Person] = {}
 
     def set(self, number: str, person: Person) -> None:
@@ -71,7 +74,12 @@ class People:
 
     def get(self, number: str) -> Person:
         """Who is at ``number``; a stranger answers after 0.2 s and talks until someone hangs up."""
-        return self._known.get(number, ORDINARY)
+        return FORBIDDEN if self.is_forbidden(number) else self._known.get(number, ORDINARY)
+
+    def is_forbidden(self, number: str) -> bool:
+        """Whether the account may not call that country. FAQ: international calls are off."""
+        abroad = number.startswith("+") and not number.startswith("+1")
+        return abroad and self._switches.is_("international", "off")
 
     def ring(self, leg: Leg, exchange: Exchange) -> None:
         """Ring the phone: the person does what they do, when they do it."""

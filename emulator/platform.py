@@ -47,7 +47,7 @@ class Platform:
         self.log = Log()
         self.switches = Switches(dict(settings.switches))
         self.account = Account()
-        self.people = People()
+        self.people = People(self.switches)
         self.faults = Faults()
         self.limits = Limits()
         self._scheduler = Scheduler()
@@ -89,15 +89,11 @@ class Platform:
     def check_reachable(self, number: str) -> None:
         """Raise ApiError if a call to this destination is refused at once."""
         how = self.switches.text("bad_destination")
-        if how != "async" and self.is_forbidden(number):
+        does = self.people.get(number).does
+        if how != "async" and does == "forbidden":
             raise ApiError("invalid-destination-number")
-        if how == "sync" and self.people.get(number).does == "unallocated":
+        if how == "sync" and does == "unallocated":
             raise ApiError("invalid-call-to-number")
-
-    def is_forbidden(self, number: str) -> bool:
-        """Whether the account may not call that country. FAQ: international calls are off."""
-        abroad = is_number(number) and not number.startswith("+1")
-        return abroad and self.switches.is_("international", "off")
 
     def check_set_up(self, leg: Leg) -> None:
         """Raise ApiError ``call-unavailable`` while an inbound call is still being set up."""
@@ -112,7 +108,7 @@ class Platform:
         number = self._called(body)
         application = self.account.applications.get(number.application_id or "")
         if application is None:
-            self.account.note_failure("no-application-for-number", {"number": number.number})
+            self.account.note_failure("no-application-for-number", {})
             raise ControlError(f"{number.number} is not assigned to an application")
         leg = _inbound(body, number.number, application)
         if leg.target is None:

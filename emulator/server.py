@@ -137,7 +137,7 @@ class Emulator:
             return control.CONTROLS[name](self.platform, values, _id)
 
     def dial(self, from_: str, to: str, **more: Any) -> str:
-        """Let a person dial and return the call's id; ``more``: diversion, displayName, withheld."""
+        """Let a person dial; returns the call's id. ``more``: diversion, displayName, withheld."""
         return str(self._control("POST calls", **{"from": from_, "to": to, **more})["callId"])
 
     def hang_up(self, call_id: str) -> None:

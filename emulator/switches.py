@@ -77,7 +77,7 @@ SWITCHES: dict[str, Switch] = {
         "mixed",
         ("mixed", "sync", "async"),
         "how an unreachable destination shows: mixed is an event for a number that does not exist "
-        "and 403 for a country that is not permitted; sync is 403 for both, async an event for both",
+        "and 403 for a country that is not permitted; sync is 403 for both, async never",
     ),
     "router_cancel_cause": Switch(
         "ORIGINATOR_CANCEL", (), "the cause when a ringing B leg is hung up through the API"
