@@ -15,7 +15,7 @@ _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 def masked(text: str) -> str:
     """Return `text` with every phone number cut down to its last four digits."""
-    return _NUMBER.sub(lambda match: "…" + match[0][-4:], text)
+    return _NUMBER.sub(lambda match: "***" + match[0][-4:], text)
 
 
 class JsonFormatter(logging.Formatter):
