@@ -31,6 +31,8 @@ keepalive = 75
 # Calls in hand are finished: a callback takes 10 s at most, and a host kills after 30.
 graceful_timeout = 20
 timeout = 30
+# Nobody manages the service through a socket, and two services on a host would share it.
+control_socket_disable = True
 # Header limits in the size that the platform sends.
 limit_request_line = 8190
 limit_request_fields = 50
