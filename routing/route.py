@@ -218,6 +218,15 @@ def next_move(
     return _after(route, progress, outcome, facts, (), cause)
 
 
+def attempt_at(route: Route, progress: Progress) -> Attempt:
+    """Return the attempt at hand, with all its destinations."""
+    stage = route.stages[progress.stage]
+    if not isinstance(stage.action, TransferAction):
+        raise TypeError(stage.name)
+    step = stage.action.steps[progress.step]
+    return Attempt(route, stage.name, step.destinations, progress.reason)
+
+
 def _after(
     route: Route,
     progress: Progress,
