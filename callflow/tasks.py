@@ -195,6 +195,8 @@ class Tasks:
             return _found_busy
         if begun[0].created:
             self._play_tone(job)
+        else:
+            self._quiet(job)
         return _together([self._send(job, attempt, leg) for leg in begun])
 
     def _send(self, job: Job, attempt: Attempt, leg: Leg) -> Callable[[Record], None]:
