@@ -57,6 +57,7 @@ class Leg:
     request: dict[str, Any]
     ring: int
     started_at: float
+    whisper: dict[str, Any] | None = None
     created: bool = False
     """Whether we called it ourselves (a ring group) instead of transferring the call."""
     state: str = SENDING

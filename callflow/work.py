@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from callflow import agenda
+from callflow import agenda, changes
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
 from callflow.patience import CallGoneError, GaveUpError, Patience
@@ -73,9 +73,9 @@ class Worker:
         while taken is not None:
             record, task = taken
             patience = self._patience(call_id, me, deadline, record.held_until)
-            job = Job(record, task, me, patience)
+            job = Job(record, task, patience)
             try:
-                taken = self._take(call_id, me, self._do(job, told=fact is not None))
+                taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
             except TakenOverError:
                 return
 
@@ -99,7 +99,7 @@ class Worker:
         except UnchangedError:
             return None
 
-    def _do(self, job: Job, *, told: bool) -> Callable[[Record], None]:
+    def _do(self, job: Job, me: str, *, told: bool) -> Callable[[Record], None]:
         """Do one task; return what it changes in the record.
 
         A call that cannot be routed the first time is given back while the platform waits to be
@@ -109,15 +109,14 @@ class Worker:
         try:
             return self._tasks.do(job)
         except CallGoneError as error:
-            because = str(error)
-            self._tell("call-over", call_id=call_id, because=because)
-            return lambda record: record.end(time.time(), because)
+            self._tell("call-over", call_id=call_id, because=str(error))
+            return changes.over(str(error))
         except (GaveUpError, RefusedError, NoRulesError) as error:
             because = str(error)
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
             if job.record.legs or job.record.state not in {ANSWERING, ROUTING} or not told:
                 return lambda record: _try_later(record, because)
-            self._take(call_id, job.me, lambda record: _give_back(record, because))
+            self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
 
     def _patience(self, call_id: str, me: str, deadline: float, held_until: float) -> Patience:
