@@ -63,6 +63,7 @@ SWITCHES: dict[str, Switch] = {
         "transferring", ("transferring", "active"), "the state shown for the A leg while B rings"
     ),
     "transfer_ring_s": Switch(60.0, (), "seconds a transferred leg rings"),
+    "unanswered_s": Switch(60.0, (), "seconds an inbound call waits for the router to answer it"),
     "bleg_events_without_url": Switch(
         "none", ("none", "a_url"), "where B's events go if the transfer has no callbackUrl"
     ),

@@ -43,7 +43,7 @@ class Heard:
 
 
 class Ear(ThreadingHTTPServer):
-    """Takes callbacks; ``replies`` maps a path to a status, or to seconds of silence if negative."""
+    """Takes callbacks; ``replies`` maps a path to a status, or, negative, to seconds of silence."""
 
     daemon_threads = True
     request_queue_size = 512
