@@ -126,6 +126,10 @@ class Lab:
         url = f"{self.emulator.origin}/_control/{path}"
         return self.session.request(method, url, json=body, timeout=10)
 
+    def application(self, **fields: Any) -> None:
+        """Change the application that inbound calls belong to."""
+        self.post(f"applications/{self.emulator.platform.application.id}", fields)
+
     def dial(self, to: str = BUSINESS, **more: Any) -> str:
         """A caller dials, and the application answers for us."""
         call_id = self.emulator.dial(CALLER, to, **more)

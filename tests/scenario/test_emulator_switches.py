@@ -126,8 +126,7 @@ def test_bleg_inherit(
     lab: Lab, value: str, method: str, tag: str | None, fallback: str | None
 ) -> None:
     lab.emulator.switch(bleg_inherit=value)
-    application = lab.emulator.platform.application
-    application.method, application.call_fallback_url = "GET", f"{lab.ear.url}/f"
+    lab.application(callbackHttpMethod="GET", incomingCallFallbackUrl=f"{lab.ear.url}/f")
     a = lab.dial()
     lab.post(f"calls/{a}", {"tag": "of-a"})
     answer = lab.hear("answer", lab.transfer(a))
