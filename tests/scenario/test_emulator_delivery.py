@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emulator import Emulator
 from tests.emulator_helpers import ANN, BOB, BUSINESS, CALLER, Lab
 
 if TYPE_CHECKING:
@@ -168,6 +169,24 @@ def test_failure_of_a_later_event_saves_nobody(lab: Lab) -> None:
     lab.until(lab.emulator.problems)
     assert lab.state(call) == "active"
     assert len(lab.emulator.calls()) == 1
+
+
+def test_an_event_that_cannot_be_written_holds_up_no_other(lab: Lab) -> None:
+    lab.application(callbackHttpMethod="GET")
+    call = lab.dial()
+    lab.post(f"calls/{call}/audio", {"sentence": "x", "loopEnabled": True, "tag": "\ud800"})
+    lab.until(lab.emulator.problems)
+    lab.emulator.press(call, "1")
+    lab.hear("dtmf", call)
+
+
+def test_a_stopped_emulator_answers_nobody() -> None:
+    with Lab() as lab:
+        lab.get("calls")
+        lab.emulator.stop()
+        with pytest.raises(OSError, match=r"refused|aborted|reset"):
+            lab.api("GET", "calls")
+        lab.emulator = Emulator().start()  # for the lab to stop
 
 
 def test_get_callbacks_keep_the_query_of_the_url(lab: Lab) -> None:
