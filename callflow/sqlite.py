@@ -81,9 +81,9 @@ class SqliteLedger:
             _know(db, seen, entry.at)
             _write_entry(db, seen.call_id, entry)
             taken = db.execute(
-                "UPDATE calls SET state = ?, claims = claims + 1 WHERE call_id = ?"
+                "UPDATE calls SET state = ?, claims = claims + ? WHERE call_id = ?"
                 f" AND state IN ({', '.join('?' * len(wanted))})",
-                (ANSWERING if answering else ROUTING, seen.call_id, *wanted),
+                (ANSWERING if answering else ROUTING, not answering, seen.call_id, *wanted),
             )
             return _record(db, seen.call_id) if taken.rowcount else None
 
