@@ -97,13 +97,17 @@ class Patience:
         return sent or (found[0] if found and found[0] else None)
 
     def is_active(self, call_id: str) -> bool:
-        """Return whether a call is active; False when it is over. Raises GaveUpError.
+        """Return whether an incoming call is active; False when it is over. Raises GaveUpError.
 
-        A state in between (being set up, or coming back from a transfer) is waited out.
+        A state in between (being set up, or coming back from a transfer) is waited out. A leg
+        that we made ourselves is never routed, so it counts as over.
         """
         try:
             while True:
-                if self._look(call_id).is_active:
+                call = self._look(call_id)
+                if call.direction == "out":
+                    return False
+                if call.is_active:
                     return True
                 self._wait(None, GaveUpError("the call does not become active"))
         except CallGoneError:
