@@ -343,7 +343,7 @@ def _entry(event: Event, now: float, leg: str | None = None) -> Entry:
 
     The platform may deliver an event twice ("Catapult: Callback retries").
     """
-    parts = (event.call_id, event.type, str(event.body.get("time")), event.cause, event.status)
+    parts = (event.call_id, event.type, ascii(event.body.get("time")), event.cause, event.status)
     fingerprint = "|".join(part or "" for part in (*parts, event.tag))
     data: dict[str, Any] = {"event": dict(event.body)}
     if leg is not None:
