@@ -104,8 +104,11 @@ class CallHandler:
         elif event.type in {"hangup", "reject"}:
             self._ledger.note(seen, entry)
             self._over(event.call_id, event.cause or event.type, now)
-        elif self._ledger.append(event.call_id, entry) and _ends_announcement(event):
-            self._after_announcement(event)
+        else:
+            self._ledger.append(event.call_id, entry)
+            # A duplicate too: the first delivery may have failed to hang up.
+            if _ends_announcement(event):
+                self._after_announcement(event)
 
     def on_leg_event(self, token: str, event: Event, now: float) -> None:
         """Handle an event of a transferred leg, which `token` names.
