@@ -195,7 +195,7 @@ class _StubConnection(BaseHTTPRequestHandler):
 class Service:
     """The service, running; `env` holds settings, None takes one away."""
 
-    def __init__(  # noqa: PLR0913 - each with its name
+    def __init__(
         self,
         rules: str,
         *,
@@ -423,9 +423,7 @@ class Service:
         assert self.phone is not None
         phone = self.phone
         wait_until(
-            lambda: all(
-                "took" in row for row in phone.log("callback") if row["leg"] == call_id
-            )
+            lambda: all("took" in row for row in phone.log("callback") if row["leg"] == call_id)
         )
 
     # What it says
