@@ -27,7 +27,7 @@ class CallerList:
         return bool(self.hosts) and caller.startswith("sip:") and self._has_host(caller)
 
     def _has_host(self, caller: str) -> bool:
-        """A pattern without a port takes every port; parameters do not count."""
+        """Return whether the caller's host is listed; a pattern without a port takes every port."""
         host = _host(caller)
         return host in self.hosts or host.partition(":")[0] in self.hosts
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from routing.callers import CallerList
 
-MANY_ERRORS = 100
+MANY_ERRORS = 30
 """Errors of one file after which unknown names get no hint any more."""
 
 T = TypeVar("T")
