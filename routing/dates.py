@@ -15,8 +15,12 @@ _RULE_KEYS = {
     *("BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"),
 }
 _NUMBERS = {
-    "INTERVAL": (1, 1000), "COUNT": (1, 1000), "BYMONTH": (1, 12),
-    "BYMONTHDAY": (-31, 31), "BYYEARDAY": (-366, 366), "BYWEEKNO": (-53, 53),
+    "INTERVAL": (1, 1000),
+    "COUNT": (1, 1000),
+    "BYMONTH": (1, 12),
+    "BYMONTHDAY": (-31, 31),
+    "BYYEARDAY": (-366, 366),
+    "BYWEEKNO": (-53, 53),
     "BYSETPOS": (-366, 366),
 }
 """Parts that hold numbers -> the least and the greatest; none of them may be 0."""

@@ -123,8 +123,11 @@ class Route:
         if audio.sentence is None or "{" not in audio.sentence:
             return audio
         words = {
-            "line": self.title, "from": self.caller, "to": self.to,
-            "rule": self.rule, "reason": reason,
+            "line": self.title,
+            "from": self.caller,
+            "to": self.to,
+            "rule": self.rule,
+            "reason": reason,
         }
         sentence = _PLACEHOLDER.sub(
             lambda found: words.get(found[1], found[0]) or "unknown", audio.sentence

@@ -85,7 +85,9 @@ class Verdict:
         clock = f"{self.wall:%H:%M} on {day}"
         exception = f" ({self.hours.exception})" if self.hours.exception else ""
         if self.window is not None:
-            return f"{clock} is in {self.window}{exception}"
+            over = self.window.end > _DAY and _second_of(self.wall) < self.window.start
+            owner = f"{DAY_NAMES[self.wall.weekday() - 1]}'s " if over else ""
+            return f"{clock} is in {owner}{self.window}{exception}"
         if not self.hours.windows:
             return f"{day} {self.wall:%Y-%m-%d} is closed all day{exception}"
         return f"{clock} is {self._closed()}{exception}"
