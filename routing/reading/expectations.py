@@ -20,7 +20,6 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
-    Scalar,
     choice,
     entries_of,
     text_of,
@@ -77,9 +76,17 @@ class At:
 
     def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
         """Return the instant in UTC."""
-        return Scalar(self.what, lambda text: instant(text, context.home_zone)).read(
-            node, path, context
-        )
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        try:
+            return instant(text, context.zone)
+        except Wrong as wrong:
+            if wrong.code == "missing-timezone":
+                context.home_zone()  # notes it, once for the whole file
+            else:
+                context.problems.error(node, path, wrong.code, str(wrong))
+            return None
 
 
 class Label:

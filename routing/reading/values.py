@@ -72,8 +72,8 @@ def zone(text: str) -> ZoneInfo:
 _known_zones = cache(available_timezones)
 
 
-def instant(text: str, find_home: Callable[[], ZoneInfo]) -> dt.datetime:
-    """Return the instant in UTC; without an offset it is wall time at home; raises Wrong."""
+def instant(text: str, home: ZoneInfo | None) -> dt.datetime:
+    """Return the instant in UTC; without an offset it is wall time in `home`; raises Wrong."""
     try:
         if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", text):
             raise ValueError
@@ -84,7 +84,8 @@ def instant(text: str, find_home: Callable[[], ZoneInfo]) -> dt.datetime:
         raise Wrong("bad-time", f"{text!r} is no date and time; write 2026-03-09T09:00") from None
     if moment.tzinfo is not None:
         return moment.astimezone(dt.UTC)
-    home = find_home()
+    if home is None:
+        raise Wrong("missing-timezone", "needs the file's `timezone`, or an offset as in …T09:00Z")
     there = moment.replace(tzinfo=home).astimezone(dt.UTC)
     if there.astimezone(home).replace(tzinfo=None) != moment:
         raise Wrong("bad-time", f"{text} does not occur in {home.key}: clocks skip it that day")
