@@ -48,7 +48,8 @@ LOCALES = tuple(VOICES_BY_LOCALE)
 VOICES = tuple(dict.fromkeys(voice for voices in VOICES_BY_LOCALE.values() for voice in voices))
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{1,14}")
-_SIP_URI = re.compile(r"sip:[^@\s]+@[^@\s]+", re.IGNORECASE)
+_SIP_URI = re.compile(r"sip:[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+", re.IGNORECASE)
+_UNFIT = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
 class InvalidParameterError(ValueError):
@@ -78,15 +79,16 @@ def one_of(parameter: str, value: str, allowed: tuple[str, ...]) -> str:
 
     Raises InvalidParameterError when the list does not have it.
     """
-    for known in allowed:
-        if value.lower() == known.lower():
-            return known
+    if isinstance(value, str):
+        for known in allowed:
+            if value.lower() == known.lower():
+                return known
     raise InvalidParameterError(parameter, f"is {value!r}; allowed are {', '.join(allowed)}")
 
 
 def check_destination(parameter: str, value: str) -> str:
     """Return `value` if it is an E.164 number or SIP URI, else raise InvalidParameterError."""
-    if is_number(value) or is_sip_uri(value):
+    if isinstance(value, str) and (is_number(value) or is_sip_uri(value)):
         return value
     raise InvalidParameterError(
         parameter, f"is {value!r}; it must be an E.164 number such as +19195550101 or sip:user@host"
@@ -104,17 +106,20 @@ def check_caller_id(value: str) -> str:
 def check_url(parameter: str, value: str) -> str:
     """Return `value` if it is an absolute http(s) URL, else raise InvalidParameterError."""
     try:
-        parts = urlsplit(value)
-        valid = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        parts = urlsplit(value if isinstance(value, str) else "")
+        # Reading the port checks it; control characters are dropped by urlsplit without a word.
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if valid and not re.search(r"\s", value):
+    if valid and not _UNFIT.search(value):
         return value
     raise InvalidParameterError(parameter, "is not an http(s) URL")
 
 
 def check_sentence(parameter: str, value: str) -> str:
     """Return `value` if it can be spoken: 1 to 1000 characters; else InvalidParameterError."""
+    if not isinstance(value, str):
+        raise InvalidParameterError(parameter, "is not text")
     if 0 < len(value) <= MAX_SENTENCE:
         return value
     raise InvalidParameterError(
@@ -125,10 +130,26 @@ def check_sentence(parameter: str, value: str) -> str:
 def check_voice(voice: str, locale: str | None) -> str:
     """Return `voice` as listed; raises InvalidParameterError if `locale` does not speak with it."""
     known = one_of("voice", voice, VOICES)
-    if locale is not None and known not in VOICES_BY_LOCALE[locale]:
+    if locale is None:
+        return known
+    locale = one_of("locale", locale, LOCALES)
+    if known not in VOICES_BY_LOCALE[locale]:
         voices = ", ".join(VOICES_BY_LOCALE[locale])
         raise InvalidParameterError("voice", f"{known!r} does not speak {locale}; it has {voices}")
     return known
+
+
+def check_flag(parameter: str, value: bool | str) -> bool:
+    """Return a boolean, also from its word ("Catapult: Update call").
+
+    Raises InvalidParameterError for anything else.
+    """
+    if isinstance(value, bool):
+        return value
+    return one_of(parameter, value, ("true", "false")) == "true"
+
+
+_set = object.__setattr__  # for a frozen object's own __post_init__
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +174,11 @@ class Audio:
         if self.sentence is not None:
             check_sentence("sentence", self.sentence)
         if self.gender is not None:
-            object.__setattr__(self, "gender", one_of("gender", self.gender, GENDERS))
+            _set(self, "gender", one_of("gender", self.gender, GENDERS))
         if self.locale is not None:
-            object.__setattr__(self, "locale", one_of("locale", self.locale, LOCALES))
+            _set(self, "locale", one_of("locale", self.locale, LOCALES))
         if self.voice is not None:
-            object.__setattr__(self, "voice", check_voice(self.voice, self.locale))
+            _set(self, "voice", check_voice(self.voice, self.locale))
 
     def body(self) -> dict[str, Any]:
         """Return the object as it goes on the wire, without what is not set."""
@@ -170,10 +191,18 @@ class Audio:
         )
 
 
+_CLOSED_LISTS = (
+    ("recording_file_format", "recordingFileFormat", RECORDING_FILE_FORMATS),
+    ("diversion_treatment", "diversionTreatment", DIVERSION_TREATMENTS),
+    ("diversion_reason", "diversionReason", DIVERSION_REASONS),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One transfer request; wrong values raise InvalidParameterError when it is made.
 
+    Values of the closed lists are brought to the lists' spelling.
     `diversion_reason` goes out only beside `diversion_treatment` `stack`, because the platform
     looks at it only then.
     """
@@ -193,12 +222,14 @@ class Transfer:
             check_caller_id(self.transfer_caller_id)
         if self.callback_url is not None:
             check_url("callbackUrl", self.callback_url)
-        if self.recording_file_format is not None:
-            one_of("recordingFileFormat", self.recording_file_format, RECORDING_FILE_FORMATS)
-        if self.diversion_treatment is not None:
-            one_of("diversionTreatment", self.diversion_treatment, DIVERSION_TREATMENTS)
-        if self.diversion_reason is not None:
-            one_of("diversionReason", self.diversion_reason, DIVERSION_REASONS)
+        if self.whisper_audio is not None and not isinstance(self.whisper_audio, Audio):
+            raise InvalidParameterError("whisperAudio", "is not an Audio")
+        if self.recording_enabled is not None:
+            _set(self, "recording_enabled", check_flag("recordingEnabled", self.recording_enabled))
+        for attribute, parameter, allowed in _CLOSED_LISTS:
+            value = getattr(self, attribute)
+            if value is not None:
+                _set(self, attribute, one_of(parameter, value, allowed))
 
     def body(self) -> dict[str, Any]:
         """Return the request body ("Catapult: Transfer active call"), without what is not set."""

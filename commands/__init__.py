@@ -1,1 +1,18 @@
 """The command line, under `flask`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.calls import calls
+from commands.rules import rules
+from commands.runtime import override, presence
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def register_commands(app: Flask) -> None:
+    """Add every command to `flask`."""
+    for command in (rules, calls, override, presence):
+        app.cli.add_command(command)

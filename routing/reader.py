@@ -96,9 +96,15 @@ class _Sections:
             lines=lines,
             line_by_number={n: lines[name] for n, name in self.context.lines_by_number.items()},
             destinations=self.context.names["destination"],
+            limited={
+                name: each.capacity
+                for name, each in self.context.names["destination"].items()
+                if each.capacity is not None
+            },
             schedules=self.context.names["schedule"],
             persons=frozenset(self.context.names["person"]),
             emergency=self.context.emergency,
+            zone=self.context.zone,
             default_caller=default_caller,
             expectations=expectations,
         )

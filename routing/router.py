@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.conditions import reason_of
-from routing.route import Attempt, Route, Trace, TraceStep, first_move, next_move
+from routing.route import Attempt, Route, Skip, Trace, TraceStep, first_move, next_move
 from routing.route import reason_without_conditions as plain_reason
 from routing.rules import TransferAction
 from routing.words import EMERGENCY, OTHERWISE, outcome_of
@@ -60,6 +60,7 @@ class Walk(NamedTuple):
 
     route: Route
     attempts: tuple[Attempt, ...]
+    skipped: tuple[Skip, ...]
     last: Move
 
 
@@ -70,6 +71,7 @@ def walk(chosen: Route, facts: Facts, outcomes: Sequence[str]) -> Walk:
     """
     attempts: list[Attempt] = []
     move = first_move(chosen, facts)
+    skipped = move.skipped
     for given in outcomes:
         if move.attempt is None:
             break
@@ -77,6 +79,7 @@ def walk(chosen: Route, facts: Facts, outcomes: Sequence[str]) -> Walk:
         cause = given if given.isupper() else None
         outcome = outcome_of(cause) if cause else given
         move = next_move(chosen, move.progress, outcome, facts, cause)
+        skipped += move.skipped
     if move.attempt is not None:
         attempts.append(move.attempt)
-    return Walk(chosen, tuple(attempts), move)
+    return Walk(chosen, tuple(attempts), skipped, move)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
     from catapult.transfer import Audio
     from routing.conditions import Condition
@@ -142,9 +143,13 @@ class RuleSet:
     lines: Mapping[str, Line]
     line_by_number: Mapping[str, Line]
     destinations: Mapping[str, Destination]
+    limited: Mapping[str, int]
+    """Capacity of each destination that has one."""
     schedules: Mapping[str, Schedule]
     persons: frozenset[str]
     emergency: tuple[Stage, ...]
+    zone: ZoneInfo | None
+    """The file's own time zone."""
     default_caller: str
     """A number that is in no caller list."""
     expectations: tuple[Expectation, ...] = ()

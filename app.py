@@ -1,0 +1,118 @@
+"""Wires the rooms together; decides nothing. `app` is what gunicorn and `flask` find."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+import settings as settings_module
+from callflow.facts import FactFinder
+from callflow.handle import CallHandler
+from callflow.ledger import LedgerError
+from callflow.rulebook import Rulebook
+from callflow.sqlite import SqliteLedger
+from callflow.timers import Timers
+from callflow.work import Worker
+from catapult.client import Client
+from commands import register_commands
+from web import callbacks, errors, health, media, metrics
+
+if TYPE_CHECKING:
+    from callflow.ledger import Ledger
+    from settings import Settings
+
+_log = logging.getLogger("callrouter")
+_PRUNE_EVERY = 3600.0
+"""Seconds between two prunings of the ledger."""
+
+
+@dataclass
+class Service:
+    """The parts of a running service. `start` begins its background work, once a process."""
+
+    settings: Settings
+    ledger: Ledger
+    rulebook: Rulebook
+    client: Client
+    handler: CallHandler
+    timers: Timers
+    started: bool = False
+
+    def start(self) -> None:
+        """Read the rules and begin to watch them and to prune the ledger."""
+        if self.started:
+            return
+        self.started = True
+        self.rulebook.look()
+        self.rulebook.watch()
+        self.timers.start()
+        threading.Thread(target=self._prune, name="prune", daemon=True).start()
+
+    def _prune(self) -> None:
+        while True:
+            try:
+                pruned = self.ledger.prune(time.time() - self.settings.ledger_days * 86_400)
+                if pruned:
+                    tell("pruned", calls=pruned)
+            except LedgerError as error:
+                tell("ledger-failed", error=str(error))
+            time.sleep(_PRUNE_EVERY)
+
+
+def tell(event: str, **fields: Any) -> None:
+    """Log and count one thing that happened."""
+    level = logging.WARNING if event in _ALARMS else logging.INFO
+    _log.log(level, event, extra=fields)
+    metrics.count(event, fields)
+
+
+_ALARMS = {"rules-refused", "not-routed", "ledger-failed", "refused"}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the application. Raises SettingsError for a variable with an impossible value.
+
+    Missing credentials do not stop it here, so that the commands work without an account:
+    `gunicorn.conf.py` refuses to serve, /readyz says no, and no callback is let in.
+    """
+    settings = settings or settings_module.from_environment(os.environ)
+    app = Flask(__name__, static_folder=None)
+    # A chunked body is cut off here; that it is too long shows only with one byte more.
+    app.config["MAX_CONTENT_LENGTH"] = callbacks.MAX_BODY + 1
+    ledger = SqliteLedger(settings.ledger_url.removeprefix("sqlite:///"))
+    rulebook = Rulebook(settings.rules_path, tell)
+    client = Client(
+        settings.api_url,
+        settings.user_id or "-",
+        settings.api_token,
+        settings.api_secret,
+        pool_size=settings.threads,
+        observe=metrics.observe,
+    )
+    facts = FactFinder(ledger, rulebook)
+    worker = Worker(settings, ledger, client, facts, tell)
+    handler = CallHandler(settings, ledger, facts, worker, tell)
+    timers = Timers(ledger, worker, tell)
+    service = Service(settings, ledger, rulebook, client, handler, timers)
+    app.extensions["callrouter"] = service
+    app.before_request(service.start)
+    app.register_blueprint(callbacks.blueprint(settings, handler))
+    app.register_blueprint(media.blueprint())
+    app.register_blueprint(health.blueprint(settings, rulebook, ledger))
+    errors.register(app)
+    register_commands(app)
+    return app
+
+
+try:
+    app = create_app()
+except settings_module.SettingsError as error:
+    sys.exit(f"cannot start: {error}")

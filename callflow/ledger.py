@@ -1,0 +1,103 @@
+"""The protocol of the ledger: what happened to each call so far.
+
+The ledger makes a call routed once, whatever the number of workers, duplicates or the order of
+events. It keeps one record for each call, and changes it in atomic steps; none of them is ever
+held open while the platform is asked for something.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callflow.record import Entry, Record
+
+T = TypeVar("T")
+
+
+class LedgerError(Exception):
+    """The ledger could not be reached, read or written."""
+
+
+class UnchangedError(Exception):
+    """Raised by a change that finds nothing to change: nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an operator set at run time: a person's presence, or a schedule's override.
+
+    `until` is epoch seconds, None for a presence without an end.
+    """
+
+    name: str
+    value: str
+    until: float | None
+
+
+PRESENCE, OVERRIDE = "presence", "override"
+
+
+class Ledger(Protocol):
+    """What a backend does; one test suite is passed by all. Any method may raise LedgerError."""
+
+    def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
+        """Change the record of a call in one atomic step, making the call known.
+
+        `change(record, in_progress)` alters the record and returns what `update` returns; it may
+        run several times. `in_progress(destination)` counts the legs in progress to a
+        destination at that very moment. Raises UnchangedError if `change` does.
+        """
+
+    def load(self, call_id: str) -> Record | None:
+        """Return the record of a call with its plan."""
+
+    def journal(self, call_id: str) -> list[Entry]:
+        """Return the journal of a call, in order."""
+
+    def call_of(self, token: str) -> str | None:
+        """Return the call whose leg a token names."""
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return calls that somebody should look at by now, the longest overdue first."""
+
+    def in_progress(self) -> dict[str, int]:
+        """Return the number of legs in progress by destination."""
+
+    def calls_to(self, destination: str) -> list[str]:
+        """Return the calls that have a leg in progress to a destination."""
+
+    def recent(self, limit: int) -> list[Record]:
+        """Return the calls seen last, the newest first."""
+
+    def settings(self, kind: str, now: float) -> list[Setting]:
+        """Return the presence or overrides in force."""
+
+    def set(self, kind: str, setting: Setting) -> None:
+        """Set a presence or an override, in place of what was set for that name."""
+
+    def clear(self, kind: str, name: str) -> bool:
+        """Take back what was set for a name; return whether something was."""
+
+    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+        """Return the next free moment for a paced request, and take it.
+
+        Moments of one `key` are `gap` seconds apart, over all workers.
+        """
+
+    def prune(self, before: float) -> int:
+        """Forget calls seen before an instant; return how many."""
+
+    def ping(self) -> None:
+        """Raise LedgerError if the ledger cannot be written."""
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+
+
+def setting_data(setting: Setting) -> dict[str, Any]:
+    """Return a setting as JSON data."""
+    return {"name": setting.name, "value": setting.value, "until": setting.until}

@@ -1,0 +1,69 @@
+"""What the commands share: reading the rules, problems in lines, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from flask import current_app
+
+from routing.problems import RulesError, did_you_mean
+from routing.reader import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from routing.problems import Problem
+    from routing.rules import RuleSet
+
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+def rules_path(given: str | None) -> Path:
+    """Return the rules file: the one given, or the one that the service uses."""
+    return Path(given or current_app.extensions["callrouter"].settings.rules_path)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file; one that cannot be read is wrong usage."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise click.UsageError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{path}: the file is not UTF-8") from None
+
+
+def good_rules(path: Path) -> RuleSet:
+    """Return the rules of a file, or say what is wrong with them and exit with 1."""
+    try:
+        return read(text_of(path))
+    except RulesError as error:
+        for problem in error.errors:
+            click.echo(problem_line(path, "error", problem), err=True)
+        raise click.exceptions.Exit(1) from None
+
+
+def known(what: str, name: str, names: Iterable[str]) -> str:
+    """Return `name` if it is one of `names`; anything else is wrong usage."""
+    names = list(names)
+    if name in names:
+        return name
+    hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+    more = " that has a capacity" if what == "destination" else ""
+    raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
+
+
+def problem_line(path: Path, kind: str, problem: Problem) -> str:
+    """Return a problem as compilers print them: file:line:column: kind: …."""
+    where = f"{problem.path}: " if problem.path else ""
+    colour = "red" if kind == "error" else "yellow"
+    place = f"{path}:{problem.line}:{problem.column}"
+    return f"{place}: {click.style(kind, fg=colour)}: {where}{problem.message} [{problem.code}]"
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))

@@ -1,0 +1,223 @@
+"""Delivery of events: in order for each leg, one attempt at the URL and one at the fallback URL.
+
+Sources: Catapult "Callbacks" (headers, any 2xx counts), FAQ "Retries" (one attempt each), and the
+security guide (credentials in the URL become an Authorization header).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+from emulator.clock import run_safely
+from emulator.log import Log, masked
+from emulator.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    from emulator.clock import Scheduler, Workers
+    from emulator.legs import Target
+    from emulator.switches import Switches
+
+Event = dict[str, Any]
+Failed = Callable[[], None]
+Report = Callable[[str, dict[str, str]], None]
+
+# The stamp's real format is unknown; only the part before the blank is documented.
+USER_AGENT = "BandwidthAPI/v1 (2019-05-21T00:00:00Z)"
+_SHUFFLE_S = 0.05
+_DUPLICATED = 0.3
+
+
+@dataclass(frozen=True)
+class Message:
+    """One event on its way to one target; ``failed`` is called when both attempts did."""
+
+    event: Event
+    target: Target
+    failed: Failed | None = None
+
+
+class Outbox:
+    """The events of one leg that still wait, and whether somebody is delivering them."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Message] = deque()
+        self.busy = False
+
+
+class Callbacks:
+    """Sends events to the router. ``report`` receives each failed attempt: code and details."""
+
+    def __init__(
+        self,
+        switches: Switches,
+        scheduler: Scheduler,
+        workers: Workers,
+        log: Log,
+        report: Report,
+    ) -> None:
+        self._switches = switches
+        self._scheduler = scheduler
+        self._workers = workers
+        self._log = log
+        self._report = report
+        self._http = Outgoing()
+        self._lock = threading.Lock()
+        self._outboxes: dict[str, Outbox] = {}
+        self._dice: dict[str, random.Random] = {}
+        self.closed = False
+
+    def send(self, leg_id: str, message: Message) -> None:
+        """Take an event for delivery after those of the same leg that were taken before."""
+        if self._switches.is_("shuffle_callbacks", "on"):
+            self._send_shuffled(leg_id, message)
+            return
+        with self._lock:
+            outbox = self._outboxes.setdefault(leg_id, Outbox())
+            outbox.waiting.append(message)
+            if outbox.busy:
+                return
+            outbox.busy = True
+        self._workers.submit(lambda: self._drain(leg_id, outbox))
+
+    def drop_waiting(self, leg_id: str) -> None:
+        """Forget what still waits for this leg."""
+        with self._lock:
+            if outbox := self._outboxes.get(leg_id):
+                outbox.waiting.clear()
+
+    def close(self) -> None:
+        """Deliver nothing more."""
+        self.closed = True
+        self._http.close()
+
+    def _send_shuffled(self, leg_id: str, message: Message) -> None:
+        dice = self._dice_of(leg_id)
+        copies = 2 if dice.random() < _DUPLICATED else 1
+        for _ in range(copies):
+            self._scheduler.after(
+                dice.random() * _SHUFFLE_S,
+                lambda: self._workers.submit(lambda: self._deliver(message)),
+            )
+
+    def _dice_of(self, leg_id: str) -> random.Random:
+        # Ids are random, so the dice follow the order in which legs first speak.
+        with self._lock:
+            if leg_id not in self._dice:
+                seed = f"{self._switches.seconds('seed')}/{len(self._dice)}"
+                self._dice[leg_id] = random.Random(seed)  # noqa: S311 - shuffling, no secret
+            return self._dice[leg_id]
+
+    def _drain(self, leg_id: str, outbox: Outbox) -> None:
+        while True:
+            with self._lock:
+                if not outbox.waiting:
+                    outbox.busy = False
+                    self._outboxes.pop(leg_id, None)
+                    return
+                message = outbox.waiting.popleft()
+            run_safely(partial(self._deliver, message))
+
+    def _deliver(self, message: Message) -> None:
+        target = message.target
+        urls = [target.url, *([target.fallback_url] if target.fallback_url else [])]
+        if any(self._attempt(url, message) for url in urls) or self.closed:
+            return
+        if message.failed is not None:
+            message.failed()
+
+    def _attempt(self, url: str, message: Message) -> bool:
+        if self.closed:
+            return False
+        event, target = message.event, message.target
+        entry = self._log.add(
+            "callback",
+            url=masked(url),
+            method=target.method,
+            body=event,
+            leg=event["callId"],
+            event=event["eventType"],
+        )
+        status, problem = self._request(url, message)
+        if status is not None and not 200 <= status < 300:
+            problem = f"answered {status}"
+        self._log.fill(entry, status=status, **({"problem": problem} if problem else {}))
+        if problem and not self.closed:
+            self._report_failure(url, message, timed_out=problem == "timeout")
+        return problem is None
+
+    def _request(self, url: str, message: Message) -> tuple[int | None, str | None]:
+        target, headers = message.target, {"User-Agent": USER_AGENT, **_authorization(url)}
+        try:
+            path, body = self._written(url, message)
+            if body is not None:
+                headers["Content-Type"] = "application/json; charset=utf-8"
+            status = self._http.request(
+                target.method, url, path, body, headers, target.timeout_ms / 1000
+            )
+        except TimeoutError:
+            return None, "timeout"
+        except (OSError, ValueError) as error:
+            return None, f"{type(error).__name__}: {error}"
+        return status, None
+
+    def _written(self, url: str, message: Message) -> tuple[str, bytes | None]:
+        """Write the event into the path's query, or into a body."""
+        path = _path(url)
+        if message.target.method == "GET":
+            return path + ("&" if "?" in path else "?") + self._query(message.event), None
+        return path, json.dumps(message.event).encode()
+
+    def _query(self, event: Event) -> str:
+        as_printed = self._switches.is_("diversion_get", "as_printed")
+        return "&".join(
+            f"{name}={_printed(value) if name == 'diversion' and as_printed else _encoded(value)}"
+            for name, value in event.items()
+            if value is not None
+        )
+
+    def _report_failure(self, url: str, message: Message, *, timed_out: bool) -> None:
+        details = {
+            "callId": message.event["callId"],
+            "callbackUrl": masked(url),
+            "callbackMethod": message.target.method,
+            "callbackEvent": message.event["eventType"],
+        }
+        if timed_out:
+            details["callbackTimeout"] = str(message.target.timeout_ms)
+        self._report("callback-server-timeout" if timed_out else "callback-io-error", details)
+
+
+def _authorization(url: str) -> dict[str, str]:
+    parts = urlsplit(url)
+    if parts.username is None:
+        return {}
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": "Basic " + b64encode(pair.encode()).decode()}
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _encoded(value: Any) -> str:
+    if isinstance(value, dict):
+        return quote(json.dumps(value, separators=(",", ":")), safe="")
+    return quote(json.dumps(value) if isinstance(value, bool) else str(value), safe="")
+
+
+def _printed(diversion: dict[str, Any]) -> str:
+    """Write a diversion as the BXML page prints it: raw quotes, text counter, no last brace."""
+    shown = {name: value for name, value in diversion.items() if name.lower() != "limit"}
+    if "counter" in shown:
+        shown["counter"] = str(shown["counter"])
+    return quote(json.dumps(shown, separators=(",", ":")).removesuffix("}"), safe='"+')

@@ -1,0 +1,60 @@
+"""How the service is served. gunicorn finds this file by its name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from typing import Any
+
+import logs
+import settings as settings_module
+
+try:
+    settings = settings_module.from_environment(os.environ)
+    _missing = settings.missing()
+except settings_module.SettingsError as error:
+    _missing = [str(error)]
+if _missing:
+    sys.exit("cannot start: " + "; ".join(_missing))
+
+bind = f"0.0.0.0:{os.environ.get('PORT') or 5000}"
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+# A thread waits while the platform answers: calls/s x seconds of its answer, and half as much
+# again. 2 x 64 hold 200 calls/s with an API of 200 ms, with room for callbacks that wait.
+worker_class = "web.worker.Worker"
+threads = settings.threads
+backlog = 2048
+# gthread keeps a connection open for the next callback; longer than the platform's pauses.
+keepalive = 75
+# Calls in hand are finished: a callback takes 10 s at most, and a host kills after 30.
+graceful_timeout = 20
+timeout = 30
+# Nobody manages the service through a socket, and two services on a host would share it.
+control_socket_disable = True
+# Header limits in the size that the platform sends.
+limit_request_line = 8190
+limit_request_fields = 50
+
+logconfig_dict = logs.configuration(settings.log_level, mask=settings.log_numbers == "masked")
+
+_metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
+
+
+def post_worker_init(worker: Any) -> None:
+    """Begin the background work of a worker before its first call."""
+    worker.wsgi.extensions["callrouter"].start()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the metrics forget a worker that has gone."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set
+
+    multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the metrics of this run."""
+    shutil.rmtree(_metrics_dir, ignore_errors=True)

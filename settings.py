@@ -1,0 +1,168 @@
+"""Settings, from environment variables only. Nothing here talks to anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEGS_PATH = "/callbacks/catapult/legs/"
+PLATFORM_URL = "https://api.catapult.inetwork.com/v1"
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be meant; the text names it and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a deployment sets. `from_environment` documents which variable is which."""
+
+    user_id: str = ""
+    api_token: str = ""
+    api_secret: str = field(default="", repr=False)
+    api_url: str = PLATFORM_URL
+    public_url: str = ""
+    callback_username: str = ""
+    callback_password: str = field(default="", repr=False)
+    callback_auth: bool = True
+    auto_answer: bool = True
+    rules_path: str = "routing_rules.yaml"
+    ledger_url: str = "sqlite:///var/ledger.sqlite3"
+    ledger_days: float = 30
+    callback_budget: float = 8.0
+    """Seconds within which a callback is answered, retries included."""
+    threads: int = 64
+    """Threads of one worker, and so the most connections to the API that it keeps."""
+    ring_tone_url: str = ""
+    metrics_token: str = field(default="", repr=False)
+    log_level: str = "INFO"
+    log_numbers: str = "masked"
+
+    def missing(self) -> list[str]:
+        """Return one line for each setting without which no call may be taken."""
+        needed = {
+            "BANDWIDTH_USER_ID": self.user_id,
+            "BANDWIDTH_API_TOKEN": self.api_token,
+            "BANDWIDTH_API_SECRET": self.api_secret,
+        }
+        names = [name for name, value in needed.items() if not value]
+        lines = []
+        if names:
+            lines.append(f"{', '.join(names)} missing: set the credentials of the account")
+        if self.callback_auth and not (self.callback_username and self.callback_password):
+            lines.append(
+                "CALLBACK_USERNAME, CALLBACK_PASSWORD missing: set them, and put them into the "
+                "application's incomingCallUrl (CALLBACK_AUTH=off would let anybody in)"
+            )
+        return lines
+
+    @property
+    def tone_url(self) -> str:
+        """Where the ringing tone is that a caller hears while a ring group is called."""
+        return self.ring_tone_url or f"{self.public_url}/media/ringing.wav"
+
+    def leg_callback_url(self, token: str) -> str | None:
+        """Return where the platform sends the events of the leg that `token` names.
+
+        The credentials stand in the URL; the platform sends them as a header ("Catapult:
+        Callback security"). None without a PUBLIC_URL.
+        """
+        if not self.public_url:
+            return None
+        parts = urlsplit(self.public_url)
+        host = parts.netloc.rpartition("@")[2]
+        if self.callback_auth:
+            user, password = quote(self.callback_username, ""), quote(self.callback_password, "")
+            host = f"{user}:{password}@{host}"
+        path = parts.path.rstrip("/") + LEGS_PATH + token
+        return urlunsplit((parts.scheme, host, path, "", ""))
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that the variables give.
+
+    Raises SettingsError for a value that is not possible; an empty variable counts as not set.
+    """
+    given = {name: value.strip() for name, value in environment.items() if value.strip()}
+    read = _Reader(given)
+    defaults = {each.name: each.default for each in fields(Settings)}
+    return Settings(
+        user_id=given.get("BANDWIDTH_USER_ID", ""),
+        api_token=given.get("BANDWIDTH_API_TOKEN", ""),
+        api_secret=given.get("BANDWIDTH_API_SECRET", ""),
+        api_url=read.url("BANDWIDTH_API_URL", PLATFORM_URL),
+        public_url=read.url("PUBLIC_URL", ""),
+        callback_username=given.get("CALLBACK_USERNAME", ""),
+        callback_password=given.get("CALLBACK_PASSWORD", ""),
+        callback_auth=read.flag("CALLBACK_AUTH", True),
+        auto_answer=read.flag("AUTO_ANSWER", True),
+        rules_path=given.get("ROUTING_RULES", "routing_rules.yaml"),
+        ledger_url=read.ledger(str(defaults["ledger_url"])),
+        ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
+        callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
+        threads=int(read.number("WEB_THREADS", 64, 1, 1024)),
+        ring_tone_url=read.url("RING_TONE_URL", ""),
+        metrics_token=given.get("METRICS_TOKEN", ""),
+        log_level=read.choice(
+            "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+        ),
+        log_numbers=read.choice("LOG_NUMBERS", "masked", ("masked", "full")),
+    )
+
+
+class _Reader:
+    """Reads single variables; what is wrong with one is said with its name."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._given.get(name)
+        if value is None:
+            return default
+        if value.lower() not in _TRUE | _FALSE:
+            raise SettingsError(f"{name} is {value!r}; write true or false")
+        return value.lower() in _TRUE
+
+    def number(self, name: str, default: float, least: float, most: float) -> float:
+        value = self._given.get(name)
+        if value is None:
+            return default
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not least <= number <= most:
+            raise SettingsError(f"{name} is {value!r}; write a number from {least} to {most}")
+        return number
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self._given.get(name, default)
+        for word in allowed:
+            if value.lower() == word.lower():
+                return word
+        raise SettingsError(f"{name} is {value!r}; write one of {', '.join(allowed)}")
+
+    def url(self, name: str, default: str) -> str:
+        value = self._given.get(name, default)
+        if not value:
+            return ""
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        except ValueError:
+            good = False
+        if not good:
+            raise SettingsError(f"{name} is not an http(s) URL; write it as https://host/path")
+        return value.rstrip("/")
+
+    def ledger(self, default: str) -> str:
+        value = self._given.get("LEDGER_URL") or self._given.get("REDIS_URL") or default
+        if not value.startswith(("sqlite:///", "redis://", "rediss://")):
+            raise SettingsError("LEDGER_URL must start with sqlite:///, redis:// or rediss://")
+        return value

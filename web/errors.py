@@ -1,0 +1,57 @@
+"""Every error answer has one shape, and carries nothing that came in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Response, json
+from werkzeug.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_CODES = {
+    400: ("bad-request", "the request cannot be understood"),
+    401: ("unauthorized", "credentials are needed"),
+    404: ("not-found", "nothing is here"),
+    405: ("method-not-allowed", "this method is not possible here"),
+    413: ("too-large", "the body is larger than 64 KiB"),
+    415: ("unsupported-media-type", "the body must be application/json"),
+    500: ("internal-error", "something went wrong; the log says what"),
+    503: ("unavailable", "the service cannot do this now"),
+}
+
+
+def error(status: int, code: str | None = None, message: str | None = None) -> Response:
+    """Return an error answer: `{"error": {"code": …, "message": …}}`."""
+    known_code, known_message = _CODES.get(status, ("error", "the request failed"))
+    body = {"error": {"code": code or known_code, "message": message or known_message}}
+    return Response(json.dumps(body), status, mimetype="application/json")
+
+
+def unauthorized(scheme: str) -> Response:
+    """Return a 401 with its challenge (RFC 7617 for Basic, RFC 6750 for Bearer)."""
+    answer = error(401)
+    charset = ', charset="UTF-8"' if scheme == "Basic" else ""
+    answer.headers["WWW-Authenticate"] = f'{scheme} realm="call router"{charset}'
+    return answer
+
+
+def register(app: Flask) -> None:
+    """Give every error of the application that shape."""
+    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(Exception, lambda failure: _of_failure(app, failure))
+
+
+def _of_http(failure: HTTPException) -> Response:
+    answer = error(failure.code or 500)
+    if failure.code == 405:
+        allowed = getattr(failure, "valid_methods", None)
+        if allowed:
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _of_failure(app: Flask, failure: Exception) -> Response:
+    app.logger.error("unhandled", exc_info=failure)
+    return error(500)

@@ -1,0 +1,88 @@
+"""Whether the service lives, is ready, and how it does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from callflow.ledger import LedgerError
+from web import metrics
+from web.auth import bearer_matches
+from web.errors import error, unauthorized
+
+if TYPE_CHECKING:
+    from callflow.ledger import Ledger
+    from callflow.rulebook import Rulebook
+    from settings import Settings
+
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+
+def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger) -> Blueprint:
+    """Return /healthz, /readyz and /metrics."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        state = readiness(settings, rulebook, ledger)
+        return jsonify(state), 200 if state["ready"] else 503
+
+    @routes.get("/metrics")
+    def prometheus() -> Response:
+        if not settings.metrics_token:
+            return _to_loopback()
+        if not bearer_matches(request.headers.get("Authorization"), settings.metrics_token):
+            return unauthorized("Bearer")
+        return _exposition()
+
+    return routes
+
+
+def readiness(settings: Settings, rulebook: Rulebook, ledger: Ledger) -> dict[str, Any]:
+    """Return what /readyz answers: ready only with good rules, a ledger and all settings."""
+    status = rulebook.status
+    missing = settings.missing()
+    ledger_error = _ledger_error(ledger)
+    return {
+        "ready": status.error is None and ledger_error is None and not missing,
+        "rules": {
+            "hash": status.digest,
+            "loadedAt": _utc(status.loaded_at),
+            "lastError": status.error,
+        },
+        "ledger": {"reachable": ledger_error is None, "lastError": ledger_error},
+        "settings": {"complete": not missing, "missing": missing},
+    }
+
+
+def _ledger_error(ledger: Ledger) -> str | None:
+    try:
+        ledger.ping()
+    except LedgerError as failure:
+        return str(failure)
+    return None
+
+
+def _utc(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _to_loopback() -> Response:
+    # Behind a proxy of the same host everybody seems to come from loopback.
+    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    if forwarded or not (request.remote_addr or "").startswith(_LOOPBACK):
+        return error(403, "forbidden", "set METRICS_TOKEN to read the metrics from elsewhere")
+    return _exposition()
+
+
+def _exposition() -> Response:
+    body, content_type = metrics.exposition()
+    return Response(body, content_type=content_type)

@@ -1,0 +1,72 @@
+"""Prometheus metrics, right with several workers.
+
+What happens is told by the call handler, the rulebook and the client; nothing else counts.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+if TYPE_CHECKING:
+    from catapult.client import Exchange
+
+_TOLD = Counter("callrouter_events_total", "What happened to calls and rules", ["event"])
+_ROUTED = Counter("callrouter_routes_total", "Calls routed", ["line", "action"])
+_REQUESTS = Counter(
+    "callrouter_api_requests_total", "Requests to the platform", ["request", "result"]
+)
+_SECONDS = Histogram(
+    "callrouter_api_seconds",
+    "Duration of requests to the platform",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+_RULES_GOOD = Gauge(
+    "callrouter_rules_good",
+    "1 when the rules file is good, 0 when its last edit was refused",
+    multiprocess_mode="livemin",
+)
+_RULES_LOADED = Gauge(
+    "callrouter_rules_loaded_timestamp_seconds",
+    "When the rules in force were loaded",
+    multiprocess_mode="livemax",
+)
+
+
+def count(event: str, fields: dict[str, Any]) -> None:
+    """Count one thing that happened."""
+    _TOLD.labels(event).inc()
+    if event == "routed":
+        _ROUTED.labels(fields["line"] or "", fields["action"]).inc()
+    elif event == "rules-loaded":
+        _RULES_GOOD.set(1)
+        _RULES_LOADED.set(time.time())
+    elif event == "rules-refused":
+        _RULES_GOOD.set(0)
+
+
+def observe(exchange: Exchange) -> None:
+    """Count one request to the platform."""
+    _REQUESTS.labels(exchange.label, exchange.error or str(exchange.status)).inc()
+    _SECONDS.observe(exchange.seconds)
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return the metrics of all workers, and their content type."""
+    registry: CollectorRegistry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
