@@ -126,7 +126,7 @@ class Route:
         caller = ANONYMOUS if is_withheld(self.caller) else self.caller
         words = {
             "line": self.title,
-            "from": self.caller,
+            "from": caller,
             "to": self.to,
             "rule": self.rule,
             "reason": reason,
