@@ -195,7 +195,7 @@ class _StubConnection(BaseHTTPRequestHandler):
 class Service:
     """The service, running; `env` holds settings, None takes one away."""
 
-    def __init__(  # noqa: PLR0913 - each with its name
+    def __init__(
         self,
         rules: str,
         *,
@@ -264,7 +264,7 @@ class Service:
             self.kill()
             raise
 
-    def __exit__(self, kind: Any, *_exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         if kind is not None:
             self.kill()
             return
@@ -371,8 +371,7 @@ class Service:
             headers["Authorization"] = f"Basic {PAIRS[0]}"
         elif auth:
             headers["Authorization"] = auth
-        more.setdefault("timeout", 20)
-        return requests.request(method, self.url + path, headers=headers, **more)
+        return requests.request(method, self.url + path, headers=headers, timeout=20, **more)
 
     def post(self, body: Any, path: str = CALLBACKS, **more: Any) -> Any:
         return self.request("POST", path, json=body, **more)
@@ -423,9 +422,7 @@ class Service:
         assert self.phone is not None
         phone = self.phone
         wait_until(
-            lambda: all(
-                "took" in row for row in phone.log("callback") if row["leg"] == call_id
-            )
+            lambda: all("took" in row for row in phone.log("callback") if row["leg"] == call_id)
         )
 
     # What it says

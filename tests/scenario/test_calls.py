@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,10 @@ def states(service: Service, call_id: str) -> list[Any]:
         sent.body.get("state", "audio") if sent.body else sent.method
         for sent in service.api_requests(call_id)
     ]
+
+
+def is_over(service: Service, call_id: str) -> bool:
+    return bool(service.leg(call_id)["state"] == "completed")
 
 
 def joined(service: Service, call_id: str) -> str:
@@ -118,7 +123,7 @@ def test_capacity_is_free_after_a_hangup_of_either_side(phone: Service, who: str
         assert phone.transfer_of(call_id)["transferTo"] == SINGLE
         leg = joined(phone, call_id)
         phone.phone.hang_up(call_id if who == "caller" else leg)
-        wait_until(lambda: phone.leg(call_id)["state"] == "completed")
+        wait_until(partial(is_over, phone, call_id))
         phone.settled(call_id)
         phone.settled(leg)
 

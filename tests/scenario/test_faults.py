@@ -113,7 +113,7 @@ def test_bad_credentials_of_the_account() -> None:
     with Service(RULES, BANDWIDTH_API_SECRET="wrong") as service:
         assert service.phone is not None
         call_id = service.dial(PLAIN)
-        wait_until(lambda: service.phone.problems())
+        wait_until(service.phone.problems)
         (problem,) = (row for row in service.phone.problems() if row["event"] == "answer")
         assert problem["status"] == 503
         assert problem["took"] < 2

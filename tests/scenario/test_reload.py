@@ -37,11 +37,11 @@ def _edited() -> Iterator[Service]:
 
 
 @pytest.fixture
-def edited(_edited: Service) -> Iterator[Service]:
+def edited(_edited: Service) -> Service:
     """A service whose rules may be edited; they are as at first when it is handed out."""
     _edited.write_rules(rules(0))
     wait_until(lambda: settled(_edited, 0))
-    yield _edited
+    return _edited
 
 
 def reached(service: Service) -> str:
@@ -55,8 +55,7 @@ def reached(service: Service) -> str:
 def settled(service: Service, last: int) -> bool:
     """Whether calls go there now, whichever worker takes them, and all is well."""
     return all(
-        reached(service) == f"+1919555200{last}" and service.readiness()[0] == 200
-        for _ in range(8)
+        reached(service) == f"+1919555200{last}" and service.readiness()[0] == 200 for _ in range(8)
     )
 
 
@@ -124,7 +123,8 @@ BREAKS = {
     "no mapping": "[1, 2]",
     "deep": "version: " + "[" * 5000,
     "control characters": "version: 1\nlines: \x07\n",
-    "an alias bomb": "a: &a [1,1]\n" + "".join(
+    "an alias bomb": "a: &a [1,1]\n"
+    + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)},*{chr(97 + n)}]\n" for n in range(20)
     ),
 }

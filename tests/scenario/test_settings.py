@@ -138,7 +138,7 @@ def test_commands_need_no_account() -> None:
         {"WEB_CONCURRENCY": "3", "AUTO_ANSWER": "1", "LOG_LEVEL": "WARNING"},
         {"AUTO_ANSWER": " true ", "REDIS_URL": "redis://127.0.0.1:1/0"},
     ],
-    ids=lambda env: "-".join(env),
+    ids="-".join,
 )
 def test_values_that_can_be_meant(env: dict[str, Any]) -> None:
     quiet = env.get("LOG_LEVEL") == "WARNING"

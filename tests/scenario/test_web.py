@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from app import create_app
+from settings import Settings
 from tests.scenario.rules import ANN, PLAIN, RULES
 from tests.service import (
     CALLBACKS,
@@ -311,9 +313,6 @@ def test_a_connection_is_kept_for_the_next_callback(stubbed: Service) -> None:
 
 def test_every_callback_route_refuses_without_credentials() -> None:
     """Whatever routes there will be: those below /callbacks ask for credentials."""
-    from app import create_app
-    from settings import Settings
-
     app = create_app(
         Settings(callback_username="u", callback_password="p", ledger_url="sqlite:////dev/null/x")
     )
@@ -336,9 +335,6 @@ def test_every_callback_route_refuses_without_credentials() -> None:
 
 
 def test_an_error_of_our_own_says_nothing(tmp_path: Any) -> None:
-    from app import create_app
-    from settings import Settings
-
     app = create_app(Settings(ledger_url=f"sqlite:///{tmp_path}/l", callback_auth=False))
 
     @app.get("/fails")
