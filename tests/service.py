@@ -22,6 +22,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -423,6 +424,19 @@ class Service:
         phone = self.phone
         wait_until(
             lambda: all("took" in row for row in phone.log("callback") if row["leg"] == call_id)
+        )
+
+    def ended(self, *call_ids: str) -> None:
+        """Wait until the service has been told that these legs have ended."""
+        assert self.phone is not None
+        for call_id in call_ids:
+            self.phone.wait_for(partial(self._told_of_end, call_id), 10)
+
+    def _told_of_end(self, call_id: str) -> bool:
+        assert self.phone is not None
+        return any(
+            row["leg"] == call_id and row["event"] == "hangup" and "took" in row
+            for row in self.phone.log("callback")
         )
 
     # What it says

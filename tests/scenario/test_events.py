@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.scenario.rules import ANN, PLAIN, PLAIN_BODY, REFUSES, TELLS
-from tests.service import CALLBACKS, LEGS, PROJECT, event, iso, new_call_id, wait_until
+from tests.service import CALLBACKS, LEGS, PROJECT, event, iso, new_call_id
 
 if TYPE_CHECKING:
     from tests.service import Service
