@@ -19,8 +19,8 @@ except settings_module.SettingsError as error:
 if _missing:
     sys.exit("cannot start: " + "; ".join(_missing))
 
-bind = f"0.0.0.0:{os.environ.get('PORT') or 5000}"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+bind = f"0.0.0.0:{settings.port}"
+workers = settings.workers
 # A thread waits while the platform answers: calls/s x seconds of its answer, and half as much
 # again. 2 x 64 hold 200 calls/s with an API of 200 ms, with room for callbacks that wait.
 worker_class = "web.worker.Worker"

@@ -22,6 +22,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
@@ -264,7 +265,7 @@ class Service:
             self.kill()
             raise
 
-    def __exit__(self, kind: Any, *_exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
         if kind is not None:
             self.kill()
             return
@@ -372,8 +373,7 @@ class Service:
             headers["Authorization"] = f"Basic {PAIRS[0]}"
         elif auth:
             headers["Authorization"] = auth
-        more.setdefault("timeout", 20)
-        return requests.request(method, self.url + path, headers=headers, **more)
+        return requests.request(method, self.url + path, headers=headers, timeout=20, **more)
 
     def post(self, body: Any, path: str = CALLBACKS, **more: Any) -> Any:
         return self.request("POST", path, json=body, **more)
@@ -425,6 +425,19 @@ class Service:
         phone = self.phone
         wait_until(
             lambda: all("took" in row for row in phone.log("callback") if row["leg"] == call_id)
+        )
+
+    def ended(self, *call_ids: str) -> None:
+        """Wait until the service has been told that these legs have ended."""
+        assert self.phone is not None
+        for call_id in call_ids:
+            self.phone.wait_for(partial(self._told_of_end, call_id), 10)
+
+    def _told_of_end(self, call_id: str) -> bool:
+        assert self.phone is not None
+        return any(
+            row["leg"] == call_id and row["event"] == "hangup" and "took" in row
+            for row in self.phone.log("callback")
         )
 
     # What it says

@@ -96,18 +96,19 @@ def test_announced_then_hung_up(
 
 def test_busy_by_capacity_and_free_again(phone: Service) -> None:
     assert phone.phone is not None
-    first, second, third = phone.dial(LIMITED), None, None
+    first = phone.dial(LIMITED)
     assert phone.transfer_of(first)["transferTo"] == SINGLE
     second = phone.dial(LIMITED)
     sent = phone.transfer_of(second)
     assert (sent["transferTo"], sent["diversionReason"]) == (ANSWERING, "user-busy")
     leg = joined(phone, first)
     phone.phone.hang_up(leg)
-    phone.settled(leg)
+    phone.ended(leg)
     third = phone.dial(LIMITED)
     assert phone.transfer_of(third)["transferTo"] == SINGLE
-    phone.phone.hang_up(joined(phone, third))
-    phone.settled(third)
+    leg = joined(phone, third)
+    phone.phone.hang_up(leg)
+    phone.ended(leg, third)
 
 
 @pytest.mark.parametrize("who", ["caller", "callee"])
@@ -118,23 +119,20 @@ def test_capacity_is_free_after_a_hangup_of_either_side(phone: Service, who: str
         assert phone.transfer_of(call_id)["transferTo"] == SINGLE
         leg = joined(phone, call_id)
         phone.phone.hang_up(call_id if who == "caller" else leg)
-        wait_until(lambda: phone.leg(call_id)["state"] == "completed")
-        phone.settled(call_id)
-        phone.settled(leg)
+        phone.ended(call_id, leg)
 
 
 def test_many_callers_at_once_never_exceed_a_capacity(phone: Service) -> None:
+    assert phone.phone is not None
     with ThreadPoolExecutor(10) as pool:
         calls = list(pool.map(lambda _: phone.dial("+19195551022"), range(10)))
     wait_until(lambda: len(phone.transfers()) == 10)
     rung = [sent.body["transferTo"] for sent in phone.transfers()]
     assert rung.count(SINGLE) == 1
     assert rung.count(BOB) == 9
-    assert phone.phone is not None
     for call_id in calls:
-        phone.settled(call_id)
         phone.phone.hang_up(call_id)
-        phone.settled(call_id)
+    phone.ended(*calls)
 
 
 def test_fifty_calls_at_once(phone: Service) -> None:
