@@ -98,6 +98,10 @@ class Record:
     """A call as the ledger has it. Times are epoch seconds."""
 
     call_id: str
+    version: int = 0
+    """How many updates it has had."""
+    shared: int = 0
+    """The last version that the ledger had; only the copies of `callflow.mirror` use it."""
     to: str = ""
     caller: str = ""
     anonymous: bool = False
