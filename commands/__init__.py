@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.calls import calls
+from commands.demo import demo
+from commands.emulator import emulator_command
 from commands.rules import rules
 
 if TYPE_CHECKING:
@@ -13,5 +15,5 @@ if TYPE_CHECKING:
 
 def register_commands(app: Flask) -> None:
     """Add every command to `flask`."""
-    for command in (rules, calls):
+    for command in (rules, calls, demo, emulator_command):
         app.cli.add_command(command)
