@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import sys
 import threading
@@ -25,6 +26,29 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     answer: Callable[[Request], Answer]
 
+    def __init__(self, place: tuple[str, int]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(place, _Connection)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection and remember it."""
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and forget it."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Close the port and every connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Show what went wrong, unless it is only that a client went away."""
         if not isinstance(sys.exc_info()[1], OSError):
@@ -39,8 +63,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
-            self.send_error(413 if length.isdecimal() else 400)
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+            self.send_error(411)
+            self.close_connection = True
+            return
+        if int(length) > _LARGEST_BODY:
+            self.send_error(413)
             self.close_connection = True
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -81,7 +109,7 @@ class Emulator:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **settings: Any) -> None:
         self.settings = Settings(**settings)
-        self._server = _Server((host, port), _Connection)
+        self._server = _Server((host, port))
         self._server.answer = self._answer
         shown = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104 - it is compared
         self.origin = f"http://{shown}:{self._server.server_address[1]}"
@@ -100,8 +128,7 @@ class Emulator:
 
     def stop(self) -> None:
         """Close the port and let every call fall silent."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.hang_up()
         self.platform.close()
 
     def __enter__(self) -> Self:

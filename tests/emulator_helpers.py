@@ -43,7 +43,7 @@ class Heard:
 
 
 class Ear(ThreadingHTTPServer):
-    """Takes callbacks; ``replies`` maps a path to a status, or to seconds of silence if negative."""
+    """Takes callbacks; ``replies`` maps a path to a status, or, negative, to seconds of silence."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -125,6 +125,10 @@ class Lab:
     def control(self, method: str, path: str, body: Any = None) -> requests.Response:
         url = f"{self.emulator.origin}/_control/{path}"
         return self.session.request(method, url, json=body, timeout=10)
+
+    def application(self, **fields: Any) -> None:
+        """Change the application that inbound calls belong to."""
+        self.post(f"applications/{self.emulator.platform.application.id}", fields)
 
     def dial(self, to: str = BUSINESS, **more: Any) -> str:
         """A caller dials, and the application answers for us."""
