@@ -145,8 +145,8 @@ class Show:
 
     def stay(self) -> NoReturn:
         """Say how to place calls, and tell of them."""
-        _tell_how(self._stage, self._number("main"), self._number("reception"))
         told = {leg["callId"] for leg in self._phones.calls()}
+        _tell_how(self._stage, self._number("main"), self._number("reception"))
         while True:
             for leg in self._phones.calls():
                 if leg["direction"] == "in" and leg["callId"] not in told:

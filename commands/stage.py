@@ -83,13 +83,7 @@ class Stage:
 
     def _write_rules(self, office: str) -> None:
         """Write the rules with moved hours, in one step, as an editor does."""
-        # This loader makes nothing but text, as the rules' own reader does.
-        data = yaml.load(self._shipped, yaml.BaseLoader)  # noqa: S506
-        now = dt.datetime.now(self.rules.zone)
-        self.hours = _hours(now, office)
-        data["schedules"][MOVED] = {"hours": {"mon-sun": self.hours}}
-        data.pop("expect", None)  # these speak of the hours that were moved
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        self.hours, text = moved(self._shipped, office, dt.datetime.now(self.rules.zone))
         draft = self.rules_file.with_suffix(".new")
         draft.write_text(text, encoding="utf-8")
         draft.replace(self.rules_file)
@@ -161,10 +155,15 @@ class Stage:
             process.wait()
 
 
-def _hours(now: dt.datetime, office: str) -> str:
-    """Return hours that have begun, or that begin later today or early tomorrow."""
+def moved(shipped: str, office: str, now: dt.datetime) -> tuple[str, str]:
+    """Return hours in which the office is `open`, or `closed`, now, and the rules with them."""
     start = now.replace(minute=0) + dt.timedelta(hours=-1 if office == "open" else 2)
-    return f"{start:%H:%M}-{start + dt.timedelta(hours=8):%H:%M}"
+    hours = f"{start:%H:%M}-{start + dt.timedelta(hours=8):%H:%M}"
+    # This loader makes nothing but text, as the rules' own reader does.
+    data = yaml.load(shipped, yaml.BaseLoader)  # noqa: S506
+    data["schedules"][MOVED] = {"hours": {"mon-sun": hours}}
+    data.pop("expect", None)  # these speak of the hours that were moved
+    return hours, yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:
