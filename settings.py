@@ -38,6 +38,7 @@ class Settings:
     """Seconds within which a callback is answered, retries included."""
     threads: int = 64
     """Threads of one worker, and so the most connections to the API that it keeps."""
+    ring_tone_url: str = ""
     metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
     log_numbers: str = "masked"
@@ -59,6 +60,11 @@ class Settings:
                 "application's incomingCallUrl (CALLBACK_AUTH=off would let anybody in)"
             )
         return lines
+
+    @property
+    def tone_url(self) -> str:
+        """Where the ringing tone is that a caller hears while a ring group is called."""
+        return self.ring_tone_url or f"{self.public_url}/media/ringing.wav"
 
     def leg_callback_url(self, token: str) -> str | None:
         """Return where the platform sends the events of the leg that `token` names.
@@ -100,6 +106,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
         threads=int(read.number("WEB_THREADS", 64, 1, 1024)),
+        ring_tone_url=read.url("RING_TONE_URL", ""),
         metrics_token=given.get("METRICS_TOKEN", ""),
         log_level=read.choice(
             "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
 import threading
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+_logger = logging.getLogger(__name__)
 _LARGEST_BODY = 1024 * 1024
 
 
@@ -148,6 +150,13 @@ class Emulator:
         old.close()
 
     def _answer(self, request: Request) -> Answer:
+        try:
+            return self._route(request)
+        except Exception:
+            _logger.exception("the emulator failed to answer %s %s", request.method, request.path)
+            return json_answer(500, {"error": "the emulator itself has failed; its log says how"})
+
+    def _route(self, request: Request) -> Answer:
         if request.segments[:1] == ["v1"]:
             return api.handle(self.platform, request)
         if (request.method, request.path) == ("POST", "/_control/reset"):

@@ -39,6 +39,7 @@ class Heard:
     query: str
     headers: dict[str, str]
     event: dict[str, Any]
+    port: int  # of the connection it came on
     time: float = field(default_factory=time.monotonic)
 
 
@@ -73,7 +74,9 @@ class _Call(BaseHTTPRequestHandler):
 
     def _take(self, event: dict[str, Any]) -> None:
         parts = urlsplit(self.path)
-        heard = Heard(self.command, parts.path, parts.query, dict(self.headers), event)
+        heard = Heard(
+            self.command, parts.path, parts.query, dict(self.headers), event, self.client_address[1]
+        )
         self.server.heard.append(heard)
         reply = self.server.replies.get(parts.path, 200)
         if reply < 0:

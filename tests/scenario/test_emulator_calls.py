@@ -395,6 +395,14 @@ def test_call_that_is_not_answered_never_joins_its_bridge(lab: Lab) -> None:
     assert lab.get(f"calls/{call}")["bridgeId"] == bridge
 
 
+def test_a_full_bridge_takes_no_third_call(lab: Lab) -> None:
+    bridge = lab.post("bridges", {"callIds": [lab.dial(), lab.dial(BOB)]})
+    call = created(lab, bridgeId=bridge)
+    lab.hear("answer", call)
+    assert len(lab.get(f"bridges/{bridge}/calls")) == 2
+    assert lab.leg(call)["talksTo"] == []
+
+
 def test_emptied_bridge_is_completed_and_its_calls_go_on(lab: Lab) -> None:
     a, b = lab.dial(), lab.dial(BOB)
     bridge = lab.post("bridges", {"callIds": [a, b]})

@@ -73,6 +73,8 @@ def test_dialled_numbers_come_into_being(lab: Lab) -> None:
         ("faults", {"does": "drop", "on": {"colour": "red"}}, "path"),
         ("faults", {"does": "drop", "times": "often"}, "times"),
         ("faults", {"does": "status", "status": 99}, "status"),
+        ("faults", {"does": "hang", "seconds": "long"}, "seconds"),
+        ("faults", {"does": "status", "headers": "X"}, "headers"),
     ],
 )
 def test_controls_say_what_is_wrong(lab: Lab, path: str, body: Any, word: str) -> None:

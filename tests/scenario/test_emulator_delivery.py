@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from emulator import Emulator
 from tests.emulator_helpers import ANN, BOB, BUSINESS, CALLER, Lab
 
 if TYPE_CHECKING:
@@ -160,6 +161,25 @@ def test_without_a_fallback_number_the_call_ends_with_an_internal_cause(lab: Lab
     lab.until(lambda: "callback-io-error" in codes(lab))
 
 
+def test_a_call_that_the_router_has_moved_on_needs_no_saving(lab: Lab) -> None:
+    lab.application(incomingCallUrlCallbackTimeout=150)
+    lab.ear.replies["/a"] = -0.4
+    lab.emulator.destination(ANN, "no-answer")
+    call = lab.emulator.dial(CALLER, BUSINESS)
+    b = lab.transfer(call)
+    lab.until(lab.emulator.problems)
+    time.sleep(0.05)  # whoever saves calls would have come by now
+    assert (lab.state(call), lab.state(b)) == ("transferring", "started")
+    assert len(lab.emulator.calls()) == 2
+
+
+def test_connections_to_the_router_are_kept(lab: Lab) -> None:
+    call = lab.dial()
+    lab.emulator.press(call, "12345678")
+    lab.until(lambda: len(lab.of(call)) == 10)
+    assert len({heard.port for heard in lab.of(call)}) == 1
+
+
 def test_failure_of_a_later_event_saves_nobody(lab: Lab) -> None:
     lab.post(f"phoneNumbers/{BUSINESS.replace('+', '%2B')}", {"fallbackNumber": ANN})
     call = lab.dial()
@@ -168,6 +188,24 @@ def test_failure_of_a_later_event_saves_nobody(lab: Lab) -> None:
     lab.until(lab.emulator.problems)
     assert lab.state(call) == "active"
     assert len(lab.emulator.calls()) == 1
+
+
+def test_an_event_that_cannot_be_written_holds_up_no_other(lab: Lab) -> None:
+    lab.application(callbackHttpMethod="GET")
+    call = lab.dial()
+    lab.post(f"calls/{call}/audio", {"sentence": "x", "loopEnabled": True, "tag": "\ud800"})
+    lab.until(lab.emulator.problems)
+    lab.emulator.press(call, "1")
+    lab.hear("dtmf", call)
+
+
+def test_a_stopped_emulator_answers_nobody() -> None:
+    with Lab() as lab:
+        lab.get("calls")
+        lab.emulator.stop()
+        with pytest.raises(OSError, match=r"refused|aborted|reset"):
+            lab.api("GET", "calls")
+        lab.emulator = Emulator().start()  # for the lab to stop
 
 
 def test_get_callbacks_keep_the_query_of_the_url(lab: Lab) -> None:

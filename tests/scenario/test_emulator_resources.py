@@ -132,6 +132,16 @@ def test_refusal(lab: Lab, path: str, body: Any, expected: tuple[int, str]) -> N
         assert lab.state(call) == "active"
 
 
+def test_a_body_nested_too_deeply(lab: Lab) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = lab.api("POST", f"calls/{lab.dial()}", data="[" * 100_000, headers=headers)
+    assert code_of(response) == VALIDATION
+
+
+def test_a_body_of_unknown_length(lab: Lab) -> None:
+    assert lab.api("POST", "bridges", data=iter([b"{}"])).status_code == 411
+
+
 def test_wrong_content_type(lab: Lab) -> None:
     headers = {"Content-Type": "text/plain"}
     response = lab.api("POST", f"calls/{lab.dial()}", data='{"tag": "x"}', headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 NODE_FOLDER = Path(__file__).parents[1] / "sdk"
 
-pytestmark = [pytest.mark.xdist_group("sdk"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -162,10 +163,13 @@ def node_sdk() -> Path:
     missing = [tool for tool in ("node", "npm") if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"{' and '.join(missing)} not installed, so the Node SDK cannot run")
-    installed = NODE_FOLDER / "node_modules" / ".package-lock.json"
-    if not installed.exists():
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=NODE_FOLDER, check=True, capture_output=True)
+    installed = NODE_FOLDER / "node_modules" / ".installed"
+    with (NODE_FOLDER / ".lock").open("w") as lock:  # tests run in several processes
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed.exists():
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            subprocess.run(command, cwd=NODE_FOLDER, check=True, capture_output=True)
+            installed.touch()
     return NODE_FOLDER / "drive.js"
 
 
