@@ -22,7 +22,7 @@ from commands.output import good_rules
 from commands.stage import MOVED, PATIENCE, Stage, orderly_end
 
 if TYPE_CHECKING:
-    from callflow.ledger import Story
+    from callflow.record import Record
     from routing.rules import RuleSet
 
 Leg = dict[str, Any]
@@ -57,6 +57,8 @@ SCENES = (
           "+14155550124", "main", "follow me", "reception", "follow-me", stays=True),
     Scene("A third call: reception has no line free",
           "+14155550125", "main", "reception is busy", "ana", "user-busy"),
+    Scene("Reception's phone is engaged: the next phone of the follow-me rings",
+          "+14155550123", "main", "follow me", "ana", "follow-me", phones=(("reception", "busy"),)),
     Scene("A caller whom nobody wants to hear",
           "+19005550100", "main", "block spam"),
     Scene("A number of ours that is on no line: the safety net",
@@ -162,17 +164,17 @@ class Show:
         title = f"{line.title}, {caller['to']}" if line else caller["to"]
         click.echo(f"   {caller['from']} calls {title}")
         try:
-            story = self._phones.wait_for(lambda: self._decided(call_id), PATIENCE)
-            for step in story.call.plan.route["trace"] if story.call.plan else ():
+            record = self._phones.wait_for(lambda: self._decided(call_id), PATIENCE)
+            for step in record.plan["trace"] if record.plan else ():
                 _tell_step(step)
             self._tell_legs(call_id)
         except TimeoutError:
             click.secho(f"   ! nothing more within {PATIENCE:.0f} s", fg="red")
         return self._ending(call_id)
 
-    def _decided(self, call_id: str) -> Story | None:
-        story = self._ledger.story(call_id)
-        return story if story and (story.call.plan or self._is_over(call_id)) else None
+    def _decided(self, call_id: str) -> Record | None:
+        record = self._ledger.load(call_id)
+        return record if record and (record.plan or self._is_over(call_id)) else None
 
     def _tell_legs(self, call_id: str) -> None:
         """Tell of each phone that rings and of each that stops, until the call is settled."""
@@ -212,20 +214,19 @@ class Show:
             click.echo(f"   {click.style('=', fg='green')} {caller} talks to {name}")
 
     def _ending(self, call_id: str) -> Ending:
-        story = self._ledger.story(call_id)
-        plan = story.call.plan if story else None
+        record = self._ledger.load(call_id)
         talking = self._talking_to(call_id)
         shown = [self._shown(leg)["diversion"] for leg in self._legs_of(call_id)]
         reason = shown[-1][-1]["reason"] if shown and shown[-1] else None
         refused = not talking and self._is_over(call_id)
-        return Ending(plan.rule if plan else None, next(iter(talking), None), reason, refused)
+        return Ending(record.rule if record else None, next(iter(talking), None), reason, refused)
 
     def _talking_to(self, call_id: str) -> list[str]:
         return [self._name(self._leg(other)["to"]) for other in self._leg(call_id)["talksTo"]]
 
     def _whisper(self, call_id: str) -> str | None:
-        story = self._ledger.story(call_id)
-        audio = story.attempts[-1].request.get("whisperAudio") if story and story.attempts else None
+        record = self._ledger.load(call_id)
+        audio = record.legs[-1].request.get("whisperAudio") if record and record.legs else None
         return audio.get("sentence") if audio else None
 
     def _is_over(self, call_id: str) -> bool:
@@ -235,7 +236,11 @@ class Show:
         return next(leg for leg in self._phones.calls() if leg["callId"] == call_id)
 
     def _legs_of(self, call_id: str) -> list[Leg]:
-        return [leg for leg in self._phones.calls() if leg["parent"] == call_id]
+        """Return the legs that a transfer made, and those that the router called itself."""
+        record = self._ledger.load(call_id)
+        called = {leg.leg_id for leg in record.legs} if record else set()
+        legs = self._phones.calls()
+        return [leg for leg in legs if leg["parent"] == call_id or leg["callId"] in called]
 
     def _shown(self, leg: Leg) -> dict[str, Any]:
         """Return what the emulator's log has of a leg: the headers that its phone was sent."""
