@@ -137,7 +137,7 @@ class ListOf(Generic[T]):
     @property
     def what(self) -> str:
         """What the items are, for messages."""
-        return f"a list of {self.item.what}"
+        return f"a list, each item {self.item.what}"
 
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
