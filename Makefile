@@ -33,7 +33,8 @@ bench: $(DEV_READY)  ## every measurement of benchmarks/
 	else echo "there is nothing in benchmarks/ to run yet"; fi
 
 clean:  ## remove what the other targets made; var/ with its ledger stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		tests/sdk/node_modules tests/sdk/.lock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

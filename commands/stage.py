@@ -143,8 +143,8 @@ class Stage:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        door.close()
         try:
+            door.close()
             yield process
         finally:
             process.send_signal(signal.SIGINT)  # the quick end: no caller is real here

@@ -92,8 +92,10 @@ def test_it_stays_and_tells_of_further_calls(environment: dict[str, str]) -> Non
             requests.get(url, timeout=10)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("seconds", [0, 0.4])
+@pytest.mark.parametrize(
+    ("how", "seconds"),
+    [(signal.SIGINT, 0), (signal.SIGINT, 0.4), (signal.SIGTERM, 0.4), (signal.SIGHUP, 0)],
+)
 def test_an_end_from_outside_leaves_nothing(
     environment: dict[str, str], how: signal.Signals, seconds: float
 ) -> None:
