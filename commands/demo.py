@@ -32,10 +32,11 @@ _GLANCE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One call and how it must end. `reaches` names a destination; None if the call is refused.
+    """One call and how it must end. `reaches` names a destination; None if nobody is reached.
 
     `phones` says what the phones of some destinations do (see `emulator.people`). A caller who
-    `stays` is still talking in the next scene; else everybody hangs up.
+    `stays` is still talking in the next scene; else everybody hangs up. One who `leaves` hangs up
+    as soon as a phone rings.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Scene:
     office: str = "open"
     phones: tuple[tuple[str, str], ...] = ()
     stays: bool = False
+    leaves: bool = False
 
 
 # fmt: off
@@ -59,6 +61,9 @@ SCENES = (
           "+14155550125", "main", "reception is busy", "ana", "user-busy"),
     Scene("Reception's phone is engaged: the next phone of the follow-me rings",
           "+14155550123", "main", "follow me", "ana", "follow-me", phones=(("reception", "busy"),)),
+    Scene("A caller who does not wait: the phone stops ringing",
+          "+14155550126", "main", "follow me", None, "follow-me",
+          phones=(("reception", "no-answer"),), leaves=True),
     Scene("A caller whom nobody wants to hear",
           "+19005550100", "main", "block spam"),
     Scene("A number of ours that is on no line: the safety net",
@@ -80,7 +85,8 @@ class Ending:
 
     def is_as(self, scene: Scene) -> bool:
         """Whether the scene went as it must."""
-        wanted = (scene.rule, scene.reaches, scene.reason, scene.reaches is None)
+        refused = scene.reaches is None and not scene.leaves
+        wanted = (scene.rule, scene.reaches, scene.reason, refused)
         return (self.rule, self.reached, self.reason, self.refused) == wanted
 
     @property
@@ -135,7 +141,8 @@ class Show:
     def _play(self, scene: Scene) -> Ending:
         for name, does in scene.phones:
             self._phones.destination(self._number(name), does)
-        ending = self._follow(self._phones.dial(scene.caller, self._number(scene.called)))
+        call_id = self._phones.dial(scene.caller, self._number(scene.called))
+        ending = self._follow(call_id, leaves=scene.leaves)
         if not ending.is_as(scene):
             wanted = scene.reaches or "nobody"
             click.secho(f"   ! this should go to {wanted} by rule {scene.rule!r}", fg="red")
@@ -157,7 +164,7 @@ class Show:
                     self._follow(leg["callId"])
             time.sleep(0.1)
 
-    def _follow(self, call_id: str) -> Ending:
+    def _follow(self, call_id: str, *, leaves: bool = False) -> Ending:
         """Tell what happens to a call, as it happens, until it is settled."""
         caller = self._leg(call_id)
         line = self._stage.rules.line_by_number.get(caller["to"])
@@ -167,7 +174,7 @@ class Show:
             record = self._phones.wait_for(lambda: self._decided(call_id), PATIENCE)
             for step in record.plan["trace"] if record.plan else ():
                 _tell_step(step)
-            self._tell_legs(call_id)
+            self._tell_legs(call_id, leaves=leaves)
         except TimeoutError:
             click.secho(f"   ! nothing more within {PATIENCE:.0f} s", fg="red")
         return self._ending(call_id)
@@ -176,7 +183,7 @@ class Show:
         record = self._ledger.load(call_id)
         return record if record and (record.plan or self._is_over(call_id)) else None
 
-    def _tell_legs(self, call_id: str) -> None:
+    def _tell_legs(self, call_id: str, *, leaves: bool) -> None:
         """Tell of each phone that rings and of each that stops, until the call is settled."""
         told: set[tuple[str, str]] = set()
         end = time.monotonic() + PATIENCE
@@ -191,12 +198,16 @@ class Show:
                     if what and (leg["callId"], what) not in told:
                         told.add((leg["callId"], what))
                         self._tell_leg(leg, what)
+            if leaves and told:
+                leaves = False
+                click.echo("     the caller hangs up")
+                self._phones.hang_up(call_id)
         self._tell_settled(call_id)
 
     def _tell_leg(self, leg: Leg, what: str) -> None:
         name = self._name(leg["to"])
         if what != "rings":
-            click.echo(f"     {name} does not answer: {what}")
+            click.echo(f"     {name} was not reached: {what}")
             return
         click.echo(f"   → {click.style(name, fg='cyan')} rings: {leg['to']} sees {leg['from']}")
         for header in self._shown(leg)["diversionHeader"]:
@@ -206,7 +217,8 @@ class Show:
         caller = self._leg(call_id)["from"]
         talking = self._talking_to(call_id)
         if not talking:
-            click.echo(f"   {click.style('=', fg='yellow')} {caller} was hung up on")
+            how = "was hung up on" if self._is_refused(call_id) else "is gone"
+            click.echo(f"   {click.style('=', fg='yellow')} {caller} {how}")
         for name in talking:
             sentence = self._whisper(call_id)
             heard = f" and first hears “{sentence}”" if sentence else ""
@@ -218,8 +230,12 @@ class Show:
         talking = self._talking_to(call_id)
         shown = [self._shown(leg)["diversion"] for leg in self._legs_of(call_id)]
         reason = shown[-1][-1]["reason"] if shown and shown[-1] else None
-        refused = not talking and self._is_over(call_id)
-        return Ending(record.rule if record else None, next(iter(talking), None), reason, refused)
+        return Ending(
+            record.rule if record else None,
+            next(iter(talking), None),
+            reason,
+            self._is_refused(call_id),
+        )
 
     def _talking_to(self, call_id: str) -> list[str]:
         return [self._name(self._leg(other)["to"]) for other in self._leg(call_id)["talksTo"]]
@@ -228,6 +244,10 @@ class Show:
         record = self._ledger.load(call_id)
         audio = record.legs[-1].request.get("whisperAudio") if record and record.legs else None
         return audio.get("sentence") if audio else None
+
+    def _is_refused(self, call_id: str) -> bool:
+        record = self._ledger.load(call_id)
+        return record is not None and record.action == "reject" and self._is_over(call_id)
 
     def _is_over(self, call_id: str) -> bool:
         return bool(self._leg(call_id)["cause"])
