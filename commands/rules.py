@@ -12,6 +12,7 @@ from commands.output import (
     JSON_OPTION,
     good_rules,
     known,
+    pairs,
     print_json,
     problem_line,
     rules_path,
@@ -28,8 +29,6 @@ from routing.router import route, walk
 from routing.words import OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from routing.rules import RuleSet
 
 
@@ -131,8 +130,8 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     call = _call(found, to, given["caller"], given["at"], given["diverted"])
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
-        _pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
-        _pairs("--override", given["override"], found.schedules, OVERRIDES),
+        pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
+        pairs("--override", given["override"], found.schedules, OVERRIDES),
     )
     outcomes = [known("outcome", each, (*OUTCOMES, *OUTCOME_BY_CAUSE)) for each in given["outcome"]]
     chosen = route(found, call, facts)
@@ -162,15 +161,3 @@ def _instant(found: RuleSet, at: str | None) -> dt.datetime:
         return instant(at, found.zone)
     except Wrong as wrong:
         raise click.UsageError(f"--at: {wrong}") from None
-
-
-def _pairs(
-    option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
-) -> dict[str, str]:
-    pairs = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"{option}: write {pair}={values[0]}")
-        pairs[known(option.strip("-"), name, names)] = known("state", value, values)
-    return pairs
