@@ -23,7 +23,7 @@ from routing.words import OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
     from routing.rules import RuleSet
-    from routing.timeline import Day, Reach, Segment, Timeline
+    from routing.timeline import Day, LineTimeline, Reach, Segment, Timeline
 
 
 @click.command("timeline")
@@ -129,9 +129,7 @@ def as_data(found: Timeline) -> dict[str, Any]:
         },
         "overrides": [_override_data(each, zone) for each in supposed.overrides],
         "segments": [_segment(each, zone) for line in found.lines for each in line.segments],
-        "notes": [
-            note for line in found.lines for day in line.days for note in _notes(line.line.name, day)
-        ],
+        "notes": [note for line in found.lines for day in line.days for note in _notes(line, day)],
     }
 
 
@@ -164,6 +162,6 @@ def _reach(reach: Reach) -> dict[str, Any]:
     return {"rejects": True} if reach.rejects else {"announces": reach.announces}
 
 
-def _notes(line: str, day: Day) -> list[dict[str, Any]]:
-    date = day.wall.date.isoformat()
-    return [{"line": line, "date": date, "kind": each.kind, "text": each.text} for each in day.notes]
+def _notes(line: LineTimeline, day: Day) -> list[dict[str, Any]]:
+    where = {"line": line.line.name, "date": day.wall.date.isoformat()}
+    return [{**where, "kind": each.kind, "text": each.text} for each in day.notes]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from commands.timeline_text import letters, supposition, times
+from commands.timeline_text import letters, short, supposition, times
 from routing.clocks import DAY, Span
 from routing.timeline import CLOCKS, HOLIDAY, OVERRIDE, clock
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from routing.timeline import Day, LineTimeline, Reach, Timeline
 
+DASH = "\N{EN DASH}"
 _LEFT, _RIGHT, _HOUR = 128, 40, 44
 _GRID = 24 * _HOUR
 _WIDTH = _LEFT + _GRID + _RIGHT
@@ -37,6 +38,7 @@ text { font-family: Inter, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans
 .soft { fill: #6b7280; } .end { text-anchor: end; } .mid { text-anchor: middle; }
 .hour { font-size: 11px; fill: #6b7280; text-anchor: middle; }
 .day { font-weight: 700; } .time { font-size: 11px; fill: #4b5563; } .who { font-weight: 600; }
+.small { font-size: 11px; font-weight: 600; }
 .note { font-size: 12px; font-weight: 600; }
 .holiday { fill: #b42318; } .override { fill: #b45309; } .clocks { fill: #4338ca; }
 .weekend { fill: #f1f3f6; } .line { stroke: #e5e7eb; } .strong { stroke: #9ca3af; }
@@ -48,7 +50,7 @@ patternTransform="rotate(45)"><rect width="7" height="7" fill="#eef0fb"/>\
 <rect width="2" height="7" fill="#a5a8e8"/></pattern>
 <pattern id="rejected" width="7" height="7" patternUnits="userSpaceOnUse" \
 patternTransform="rotate(45)"><rect width="7" height="7" fill="#f3f4f6"/>\
-<rect width="2" height="7" fill="#d1d5db"/></pattern>"""
+<rect width="2" height="7" fill="#b4bac6"/></pattern>"""
 _PRIORITY = {HOLIDAY: 0, OVERRIDE: 1, CLOCKS: 2}
 
 
@@ -94,7 +96,7 @@ class _Picture:
         if first == last:
             return _full(first)
         start = f"{first.day} {first:%B}" if first.month != last.month else f"{first.day}"
-        return f"{start if first.year == last.year else _full(first)} – {_full(last)}"
+        return f"{start if first.year == last.year else _full(first)} {DASH} {_full(last)}"
 
     def _words(self) -> Iterator[str]:
         """Yield the whole picture in words, for who cannot see it."""
@@ -104,7 +106,8 @@ class _Picture:
             for day in line.days:
                 notes = "".join(f" ({note.text})" for note in day.notes)
                 shown = ", ".join(times(day, names))
-                yield f"{line.line.title}, {day.wall.date:%A} {_full(day.wall.date)}{notes}: {shown}."
+                date = f"{day.wall.date:%A} {_full(day.wall.date)}"
+                yield f"{line.line.title}, {date}{notes}: {shown}."
 
     def _heading(self) -> None:
         self.y = 56
@@ -116,7 +119,7 @@ class _Picture:
     def _line(self, line: LineTimeline) -> None:
         self.y += 36
         self._text(_EDGE, self.y, line.line.title, "h2")
-        self._text(_WIDTH - _RIGHT, self.y, ", ".join(line.line.numbers), "soft end")
+        self._text(_WIDTH - _RIGHT, self.y, short(", ".join(line.line.numbers), 80), "soft end")
         self.y += 28
         self._hours()
         for before, day in pairwise((None, *line.days)):
@@ -134,7 +137,11 @@ class _Picture:
     def _day(self, day: Day) -> None:
         height = _BAR + _GAP + _NOTE * len(day.notes)
         if day.wall.date.weekday() >= 5:
-            self._rect(_EDGE - 12, self.y, _LEFT + _GRID - _EDGE + 24, height, "weekend")
+            width = _LEFT + _GRID - _EDGE + 24
+            self.parts.append(
+                f'<rect class="weekend" x="{_EDGE - 12}" y="{self.y}" width="{width}" '
+                f'height="{height}"/>'
+            )
         for hour in range(25):
             style = "line" if hour % 6 else "strong"
             x = _x(hour * 3600)
@@ -159,26 +166,31 @@ class _Picture:
 
     def _piece(self, span: Span, reach: Reach, top: int) -> None:
         """Draw who is reached for a while; an hour that comes twice is drawn in two halves."""
-        x, width = _x(span.start), _x(span.end) - _x(span.start)
+        x, width = _x(span.start), round(_x(span.end) - _x(span.start), 2)
         y = top + (_BAR // 2 if span.time == 2 else 0)
         height = _BAR // 2 if span.time else _BAR
+        gap = 0.5 if width > 6 else 0  # a few minutes would vanish between two gaps
         self.parts.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" '
-            f'fill="{self._fill(reach)}" stroke="#ffffff"/>'
+            f'<rect x="{x + gap}" y="{y + gap}" width="{round(width - 2 * gap, 2)}" '
+            f'height="{height - 2 * gap}" rx="{6 * gap}" fill="{self._fill(reach)}">'
+            f"<title>{_from_to(span)} {escape(str(reach))}</title></rect>"
         )
         words = _fitting(reach, self.letters[reach], width - 10)
         time = "" if span.time else _fitting_time(span, width - 10)
-        low = 15 if time else height // 2 + 5
+        low = 15 if time else height // 2 + 4 + (not span.time)
         if words:
-            self._text(x + 6, y + low, words, "who")
+            self._text(x + 6, y + low, words, "small" if span.time else "who")
         if time:
             self._text(x + 6, y + 29, time, "time")
 
     def _marks(self, day: Day, top: int) -> None:
         for span in day.overridden:
             if span.time != 2:
-                x, width = _x(span.start), _x(span.end) - _x(span.start)
-                self._rect(x + 1, top + 1, width - 2, _BAR - 2, "set")
+                x, width = _x(span.start), round(_x(span.end) - _x(span.start), 2)
+                self.parts.append(
+                    f'<rect class="set" x="{x + 1}" y="{top + 1}" width="{width - 2}" '
+                    f'height="{_BAR - 2}" rx="3"/>'
+                )
         if day.wall.skipped:
             x, end = _x(day.wall.skipped.start), _x(day.wall.skipped.end)
             self.parts.append(
@@ -200,10 +212,9 @@ class _Picture:
                 f'fill="{self._fill(reach)}"/>'
             )
             self._text(_LEFT + 13, self.y + 15, self.letters[reach], "who mid")
-            by = f' <tspan class="soft">by {escape(", ".join(rules))}</tspan>'
-            self.parts.append(
-                f'<text x="{_LEFT + 36}" y="{self.y + 15}">{escape(str(reach))}{by}</text>'
-            )
+            words = escape(short(str(reach), 100))
+            by = f'<tspan class="soft" dx="10">rule: {escape(short(", ".join(rules), 50))}</tspan>'
+            self.parts.append(f'<text x="{_LEFT + 36}" y="{self.y + 15}">{words}{by}</text>')
             self.y += 26
 
     def _footer(self) -> None:
@@ -216,16 +227,12 @@ class _Picture:
             return "url(#rejected)"
         return _COLOURS[list(self.letters).index(reach) % len(_COLOURS)]
 
-    def _rect(self, x: float, y: float, width: float, height: float, style: str) -> None:
-        place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
-        self.parts.append(f'<rect class="{style}" {place} rx="4"/>')
-
     def _text(self, x: float, y: float, words: str, style: str) -> None:
         self.parts.append(f'<text class="{style}" x="{x}" y="{y}">{escape(words)}</text>')
 
 
 def _x(second: int) -> float:
-    return _LEFT + round(second * _HOUR / 3600, 2)
+    return round(_LEFT + second * _HOUR / 3600, 2)
 
 
 def _full(date: dt.date) -> str:
@@ -233,8 +240,10 @@ def _full(date: dt.date) -> str:
 
 
 def _fitting(reach: Reach, letter: str, width: float) -> str:
-    """Return the longest name of a reach that fits: all, who rings first, or the letter."""
+    """Return the longest name of a reach that fits: all, its beginning, or the letter."""
     first = " + ".join(reach.steps[0]) + " …" if len(reach.steps) > 1 else str(reach)
+    if reach.announces is not None and width > 80:
+        first = short(str(reach), int(width / 7.2))
     return next((each for each in (str(reach), first, letter) if _width(each) <= width), "")
 
 
@@ -242,14 +251,18 @@ def _fitting_time(span: Span, width: float) -> str:
     """Return when a piece begins and ends; midnight goes without saying."""
     start, end = clock(span.start), clock(span.end)
     if span.start == 0 and span.end == DAY:
-        shown = ("all day",)
+        shown = ["all day"]
     elif span.start == 0:
-        shown = (f"until {end}",)
+        shown = [f"until {end}"]
     elif span.end == DAY:
-        shown = (f"from {start}", start)
+        shown = [f"from {start}", start]
     else:
-        shown = (f"{start} – {end}", start)
+        shown = [_from_to(span), start]
     return next((each for each in shown if _width(each) * 0.85 <= width), "")
+
+
+def _from_to(span: Span) -> str:
+    return f"{clock(span.start)} {DASH} {clock(span.end)}"
 
 
 def _width(words: str) -> float:

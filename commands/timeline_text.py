@@ -29,6 +29,11 @@ def letters(timeline: Timeline) -> dict[Reach, str]:
     }
 
 
+def short(words: str, most: int) -> str:
+    """Return the beginning of a text that is too long."""
+    return words if len(words) <= most else f"{words[: most - 2].rstrip()} …"
+
+
 def supposition(timeline: Timeline) -> str:
     """Return in words for whom and under which circumstances the timeline holds."""
     supposed = timeline.supposed
@@ -72,7 +77,8 @@ def _line(line: LineTimeline, names: Mapping[Reach, str]) -> Iterator[str]:
     yield from _exact(line, names)
     yield ""
     for reach, rules in line.rules_by_reach().items():
-        yield f"{_coloured(names[reach], reach, names)}  {reach}  ({', '.join(rules)})"
+        letter = _coloured(names[reach], reach, names)
+        yield f"{letter}  {short(str(reach), 100)}  (rule: {', '.join(rules)})"
 
 
 def _date(day: Day) -> str:

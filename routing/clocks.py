@@ -38,10 +38,16 @@ class WallDay:
     """The instant at which the repeated time begins for the second time."""
 
     def spans(self, start: dt.datetime, end: dt.datetime) -> Iterator[Span]:
-        """Yield what the clocks show of this day from one instant to another."""
+        """Yield what the clocks show of this day from one instant to another.
+
+        A time that comes twice is told apart only if it does not all lie between the two.
+        """
         low, high = max(start, self.start), min(end, self.end)
-        cuts = {low, high, *(cut for cut in self._cuts() if low < cut < high)}
-        for first, last in pairwise(sorted(cuts)) if low < high else ():
+        cuts = [cut for cut in self._cuts() if low <= cut <= high]
+        if self.repeated and len(cuts) == 3:
+            yield Span(self.second_of(low), self._last_second(high))
+            return
+        for first, last in pairwise(sorted({low, *cuts, high})) if low < high else ():
             begin = self.second_of(first)
             yield Span(begin, begin + int((last - first).total_seconds()), self._time(first))
 
@@ -49,6 +55,9 @@ class WallDay:
         """Return the second of the day that the clocks show at an instant of it."""
         wall = at.astimezone(self.zone)
         return wall.hour * 3600 + wall.minute * 60 + wall.second
+
+    def _last_second(self, end: dt.datetime) -> int:
+        return DAY if end == self.end else self.second_of(end)
 
     def _cuts(self) -> Iterator[dt.datetime]:
         if self.skipped:

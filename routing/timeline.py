@@ -273,8 +273,8 @@ def _exceptions(schedules: Iterable[Schedule], date: dt.date) -> Iterator[Note]:
         if hours.exception is not None:
             shown = f"{schedule.name} {_hours(hours)}"
             found.setdefault(_plain(hours.exception), []).append(shown)
-    for name, shown in found.items():
-        yield Note(HOLIDAY, f"{name}: {', '.join(shown)}" if name else ", ".join(shown))
+    for name, every in found.items():
+        yield Note(HOLIDAY, f"{name}: {', '.join(every)}" if name else ", ".join(every))
 
 
 def _plain(exception: str) -> str:
