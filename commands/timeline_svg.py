@@ -51,6 +51,10 @@ patternTransform="rotate(45)"><rect width="7" height="7" fill="#eef0fb"/>\
 <pattern id="rejected" width="7" height="7" patternUnits="userSpaceOnUse" \
 patternTransform="rotate(45)"><rect width="7" height="7" fill="#f3f4f6"/>\
 <rect width="2" height="7" fill="#b4bac6"/></pattern>"""
+_HOUR_LINES = {
+    "line": [hour for hour in range(25) if hour % 6],
+    "strong": [hour for hour in range(25) if hour % 6 == 0],
+}
 _PRIORITY = {HOLIDAY: 0, OVERRIDE: 1, CLOCKS: 2}
 
 
@@ -142,12 +146,9 @@ class _Picture:
                 f'<rect class="weekend" x="{_EDGE - 12}" y="{self.y}" width="{width}" '
                 f'height="{height}"/>'
             )
-        for hour in range(25):
-            style = "line" if hour % 6 else "strong"
-            x = _x(hour * 3600)
-            self.parts.append(
-                f'<line class="{style}" x1="{x}" y1="{self.y}" x2="{x}" y2="{self.y + height}"/>'
-            )
+        for style, hours in _HOUR_LINES.items():
+            path = "".join(f"M{_x(hour * 3600):g} {self.y}v{height}" for hour in hours)
+            self.parts.append(f'<path class="{style}" d="{path}"/>')
         top = self.y + _GAP // 2
         self._date(day, top)
         for span, reach in day.pieces:
@@ -225,6 +226,8 @@ class _Picture:
     def _fill(self, reach: Reach) -> str:
         if reach.rejects:
             return "url(#rejected)"
+        if reach.announces is not None:
+            return "#e5e8ee"
         return _COLOURS[list(self.letters).index(reach) % len(_COLOURS)]
 
     def _text(self, x: float, y: float, words: str, style: str) -> None:
@@ -266,5 +269,13 @@ def _from_to(span: Span) -> str:
 
 
 def _width(words: str) -> float:
-    """Return about how wide a text is drawn."""
-    return len(words) * 7.2
+    """Return about how wide a text is drawn: Arial, bold, 13 pixels."""
+    return sum(_letter_width(letter) for letter in words)
+
+
+def _letter_width(letter: str) -> float:
+    if letter in "ijl'.,:;|! ":
+        return 4
+    if letter in "frt()-":
+        return 5
+    return 11.8 if letter in "mwMW→" else 9.2 if letter.isupper() else 7.6

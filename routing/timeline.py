@@ -266,11 +266,14 @@ def _schedules(line: Line) -> dict[str, Schedule]:
 
 
 def _exceptions(schedules: Iterable[Schedule], date: dt.date) -> Iterator[Note]:
-    """Yield one note for each exception of the day, with the schedules that have it."""
+    """Yield one note for each exception of the day, with the schedules that have it.
+
+    A schedule without weekly hours is made of exceptions only; they are its usual days.
+    """
     found: dict[str, list[str]] = {}
     for schedule in schedules:
         hours = schedule.hours_on(date)
-        if hours.exception is not None:
+        if hours.exception is not None and any(schedule.week):
             shown = f"{schedule.name} {_hours(hours)}"
             found.setdefault(_plain(hours.exception), []).append(shown)
     for name, every in found.items():
