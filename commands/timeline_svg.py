@@ -39,7 +39,8 @@ text { font-family: Inter, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans
 .hour { font-size: 11px; fill: #6b7280; text-anchor: middle; }
 .day { font-weight: 700; } .time { font-size: 11px; fill: #4b5563; } .who { font-weight: 600; }
 .small { font-size: 11px; font-weight: 600; }
-.note { font-size: 12px; font-weight: 600; }
+.note { font-size: 12px; font-weight: 600; paint-order: stroke; stroke: #ffffff;
+  stroke-width: 4px; stroke-linejoin: round; }
 .holiday { fill: #b42318; } .override { fill: #b45309; } .clocks { fill: #4338ca; }
 .weekend { fill: #f1f3f6; } .line { stroke: #e5e7eb; } .strong { stroke: #9ca3af; }
 .set { fill: none; stroke: #b45309; stroke-width: 2; stroke-dasharray: 5 3; }
@@ -176,7 +177,7 @@ class _Picture:
             f'height="{height - 2 * gap}" rx="{6 * gap}" fill="{self._fill(reach)}">'
             f"<title>{_from_to(span)} {escape(str(reach))}</title></rect>"
         )
-        words = _fitting(reach, self.letters[reach], width - 10)
+        words = _fitting(reach, self.letters[reach], width - 8)
         time = "" if span.time else _fitting_time(span, width - 10)
         low = 15 if time else height // 2 + 4 + (not span.time)
         if words:
