@@ -109,9 +109,12 @@ def _override(rules: RuleSet, text: str) -> Override:
     start, _, end = times.partition("..")
     zone = rules.schedules[name].zone
     try:
-        return Override(name, state, instant(start, zone), instant(end, zone))
+        found = Override(name, state, instant(start, zone), instant(end, zone))
     except Wrong as wrong:
         raise click.UsageError(f"--override: {wrong}") from None
+    if not found.lasts():
+        raise click.UsageError(f"--override: {times} ends before it begins")
+    return found
 
 
 def as_data(found: Timeline) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class Override:
     start: dt.datetime | None = None
     end: dt.datetime | None = None
 
+    def lasts(self) -> bool:
+        """Return whether there is any time between start and end."""
+        return self.start is None or self.end is None or self.start < self.end
+
     def holds(self, at: dt.datetime) -> bool:
         """Return whether the override is in force at an instant."""
         started = self.start is None or self.start <= at
