@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 import settings as settings_module
+from callflow.facts import FactFinder
 from callflow.handle import CallHandler
 from callflow.ledger import LedgerError
 from callflow.rulebook import Rulebook
 from callflow.sqlite import SqliteLedger
+from callflow.timers import Timers
+from callflow.work import Worker
 from catapult.client import Client
 from commands import register_commands
-from web import callbacks, errors, health, metrics
+from web import callbacks, errors, health, media, metrics
 
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
@@ -40,6 +43,7 @@ class Service:
     rulebook: Rulebook
     client: Client
     handler: CallHandler
+    timers: Timers
     started: bool = False
 
     def start(self) -> None:
@@ -49,6 +53,7 @@ class Service:
         self.started = True
         self.rulebook.look()
         self.rulebook.watch()
+        self.timers.start()
         threading.Thread(target=self._prune, name="prune", daemon=True).start()
 
     def _prune(self) -> None:
@@ -92,11 +97,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         pool_size=settings.threads,
         observe=metrics.observe,
     )
-    handler = CallHandler(settings, ledger, client, rulebook, tell)
-    service = Service(settings, ledger, rulebook, client, handler)
+    facts = FactFinder(ledger, rulebook)
+    worker = Worker(settings, ledger, client, facts, tell)
+    handler = CallHandler(settings, ledger, facts, worker, tell)
+    timers = Timers(ledger, worker, tell)
+    service = Service(settings, ledger, rulebook, client, handler, timers)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
     app.register_blueprint(callbacks.blueprint(settings, handler))
+    app.register_blueprint(media.blueprint())
     app.register_blueprint(health.blueprint(settings, rulebook, ledger))
     errors.register(app)
     register_commands(app)

@@ -45,6 +45,7 @@ class Settings:
     workers: int = 2
     threads: int = 64
     """Threads of one worker, and so the most connections to the API that it keeps."""
+    ring_tone_url: str = ""
     metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
     log_numbers: str = "masked"
@@ -66,6 +67,11 @@ class Settings:
                 "application's incomingCallUrl (CALLBACK_AUTH=off would let anybody in)"
             )
         return lines
+
+    @property
+    def tone_url(self) -> str:
+        """Where the ringing tone is that a caller hears while a ring group is called."""
+        return self.ring_tone_url or f"{self.public_url}/media/ringing.wav"
 
     def leg_callback_url(self, token: str) -> str | None:
         """Return where the platform sends the events of the leg that `token` names.
@@ -109,6 +115,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         port=read.whole("PORT", 5000, 1, 65_535),
         workers=read.whole("WEB_CONCURRENCY", 2, 1, 256),
         threads=read.whole("WEB_THREADS", 64, 1, 1024),
+        ring_tone_url=read.url("RING_TONE_URL", ""),
         metrics_token=given.get("METRICS_TOKEN", ""),
         log_level=read.choice(
             "LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -16,19 +16,22 @@ from catapult.errors import (
     RefusedError,
     TryAgainError,
     UnknownOutcomeError,
+    UnreachableError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from callflow.ledger import Attempt
+    from callflow.record import Leg
     from catapult.client import Client
     from catapult.transfer import Audio, Transfer
     from catapult.wire import CallResource
 
 T = TypeVar("T")
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.15, 1.0
+REQUEST = 3.5
+"""Seconds that one request may take before a look is taken at what became of it."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _CLOCK_SKEW = 5.0
 """Seconds by which the platform's clock may differ from ours when legs are told apart by time."""
 
@@ -42,102 +45,163 @@ class GaveUpError(Exception):
 
 
 class Patience:
-    """Asks the platform on behalf of one callback, until its deadline (monotonic seconds)."""
+    """Asks the platform on behalf of one piece of work, until its deadline (monotonic seconds).
 
-    def __init__(self, client: Client, deadline: float) -> None:
+    `hold` is called before each request with the seconds that it may take, so that the work is
+    not taken for abandoned. `pace` gives the moment (epoch seconds) for a repetition that the
+    platform has put off by a number of seconds, so that the waiting ones do not come all at once.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        deadline: float,
+        hold: Callable[[float], None],
+        pace: Callable[[float], float],
+    ) -> None:
         self._client = client
         self._deadline = deadline
+        self._hold = hold
+        self._pace = pace
         self._pause = _FIRST_PAUSE
-
-    @property
-    def left(self) -> float:
-        """Seconds until the deadline."""
-        return self._deadline - time.monotonic()
 
     def answer(self, call_id: str) -> None:
         """Answer an incoming call. Raises CallGoneError, RefusedError or GaveUpError."""
         self._insist(
-            lambda: self._client.answer(call_id, timeout=self.left),
-            lambda: self._look(call_id).state != "started",
+            lambda timeout: self._client.answer(call_id, timeout=timeout),
+            lambda: self.look(call_id).state != "started",
         )
 
     def reject(self, call_id: str) -> None:
         """Reject a call that was not answered. Raises RefusedError or GaveUpError."""
-        self._until_over(call_id, lambda: self._client.reject(call_id, timeout=self.left))
+        self._until_over(call_id, lambda timeout: self._client.reject(call_id, timeout=timeout))
 
     def hang_up(self, call_id: str) -> None:
         """Hang up a leg. Raises RefusedError or GaveUpError; one that is over is no error."""
-        self._until_over(call_id, lambda: self._client.hang_up(call_id, timeout=self.left))
+        self._until_over(call_id, lambda timeout: self._client.hang_up(call_id, timeout=timeout))
 
-    def announce(self, call_id: str, audio: Audio, tag: str) -> None:
+    def play(self, call_id: str, audio: Audio, *, loop: bool = False, tag: str) -> None:
         """Play something to a call. Raises CallGoneError, RefusedError or GaveUpError.
 
-        Whether an announcement was begun cannot be asked, so one in doubt counts as begun.
+        Whether it was begun cannot be asked, so one in doubt counts as begun.
         """
         self._insist(
-            lambda: self._client.speak(call_id, audio, tag=tag, timeout=self.left),
-            lambda: self._look(call_id).is_active,
+            lambda timeout: self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout),
+            lambda: self.look(call_id).is_active,
         )
 
-    def transfer(self, attempt: Attempt, order: Transfer) -> str | None:
-        """Transfer the call of `attempt`; return the leg's id, None if it is not known yet.
+    def stop_playing(self, call_id: str) -> None:
+        """Stop what plays to a call; nothing playing is no error. Raises GaveUpError."""
+        try:
+            self._insist(
+                lambda timeout: self._client.stop_audio(call_id, timeout=timeout), lambda: True
+            )
+        except RefusedError:
+            return
+
+    def transfer(self, call_id: str, leg: Leg, order: Transfer) -> str | None:
+        """Transfer a call; return the new leg's id, None if it is not known yet.
 
         Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.
         """
-        found: list[str] = []
-
-        def done() -> bool:
-            legs = self.legs_of(attempt)
-            found.extend(legs)
-            return bool(legs)
-
-        sent = self._insist(
-            lambda: self._client.transfer(attempt.call_id, order, timeout=self.left), done
+        return self._create(
+            lambda timeout: self._client.transfer(call_id, order, timeout=timeout),
+            lambda: self.legs_of(call_id, leg),
         )
-        return sent or (found[0] if found and found[0] else None)
+
+    def call(self, call_id: str, leg: Leg, caller: str, callback_url: str) -> str | None:
+        """Call the destination of a leg for a call; return the new leg's id.
+
+        Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.
+        """
+        return self._create(
+            lambda timeout: self._client.create_call(
+                caller,
+                leg.transfer_to,
+                call_timeout=leg.ring,
+                callback_url=callback_url,
+                tag=call_id,
+                timeout=timeout,
+            ),
+            lambda: self.legs_of(call_id, leg),
+        )
+
+    def join(self, call_id: str, leg_id: str) -> None:
+        """Join two answered calls. Raises CallGoneError, RefusedError or GaveUpError."""
+
+        def joined() -> bool:
+            return self.look(call_id).bridge_id is not None
+
+        self._insist(
+            lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout), joined
+        )
 
     def is_active(self, call_id: str) -> bool:
-        """Return whether an incoming call is active; False when it is over. Raises GaveUpError.
+        """Return whether a call is active; False when it is over. Raises GaveUpError.
 
-        A state in between (being set up, or coming back from a transfer) is waited out. A leg
-        that we made ourselves is never routed, so it counts as over.
+        A state in between (being set up, or coming back from a transfer) is waited out. A call
+        that went out is none of ours to route.
         """
         try:
-            while True:
-                call = self._look(call_id)
-                if call.direction == "out":
-                    return False
-                if call.is_active:
-                    return True
-                self._wait(None, GaveUpError("the call does not become active"))
+            while not (call := self.look(call_id)).is_active:
+                self._wait(GaveUpError("the call does not become active"))
         except CallGoneError:
             return False
+        return call.direction != "out"
 
-    def legs_of(self, attempt: Attempt) -> list[str]:
-        """Return the ids of the legs that an attempt has already made; "" for one not named.
+    def look(self, call_id: str) -> CallResource:
+        """Return a call as it is. Raises CallGoneError if it is over, GaveUpError."""
+        while True:
+            try:
+                call = self._client.get_call(call_id, timeout=self._time())
+            except AccountError as error:
+                raise GaveUpError(str(error)) from error
+            except RefusedError as error:
+                raise CallGoneError(str(error)) from error
+            except CatapultError as error:
+                self._wait(error)
+                continue
+            if call.is_over:
+                raise CallGoneError(f"the call is {call.state}")
+            return call
+
+    def legs_of(self, call_id: str, leg: Leg) -> list[str]:
+        """Return the ids of what an attempt has already made; "" for one that is not named.
 
         Raises CallGoneError when the call itself is over.
         """
-        call = self._look(attempt.call_id)
-        legs = [leg.id for leg in self._calls_to(attempt.transfer_to) if _is_of(leg, attempt)]
-        if not legs and call.state == "transferring":
+        call = self.look(call_id)
+        found = self.find(leg)
+        if not found and call.state == "transferring" and not leg.created:
             return [""]
-        return legs
+        return found
 
-    def _calls_to(self, number: str) -> list[CallResource]:
+    def find(self, leg: Leg) -> list[str]:
+        """Return the ids of the calls that were made for a leg. Raises GaveUpError."""
+
+        def listed(timeout: float) -> list[CallResource]:
+            return self._client.list_calls(to=leg.transfer_to, timeout=timeout)
+
         try:
-            return (
-                self._insist(
-                    lambda: self._client.list_calls(to=number, timeout=self.left), lambda: False
-                )
-                or []
-            )
+            calls = self._insist(listed, lambda: False) or []
         except RefusedError:
             return []
+        return [call.id for call in calls if _is_of(call, leg)]
 
-    def _until_over(self, call_id: str, send: Callable[[], None]) -> None:
+    def _create(
+        self, send: Callable[[float], str | None], find: Callable[[], list[str]]
+    ) -> str | None:
+        found: list[str] = []
+
+        def done() -> bool:
+            found.extend(find())
+            return bool(found)
+
+        return self._insist(send, done) or (found[0] or None if found else None)
+
+    def _until_over(self, call_id: str, send: Callable[[float], None]) -> None:
         def is_over() -> bool:
-            self._look(call_id)
+            self.look(call_id)
             return False
 
         try:
@@ -145,52 +209,46 @@ class Patience:
         except CallGoneError:
             return
 
-    def _look(self, call_id: str) -> CallResource:
-        """Return the call as it is. Raises CallGoneError if it is over, GaveUpError."""
-        while True:
-            try:
-                call = self._client.get_call(call_id, timeout=self.left)
-            except (CallNotActiveError, RefusedError) as error:
-                if isinstance(error, AccountError):
-                    raise GaveUpError(str(error)) from error
-                raise CallGoneError(str(error)) from error
-            except CatapultError as error:
-                self._wait(getattr(error, "wait", None), error)
-                continue
-            if call.is_over:
-                raise CallGoneError(f"the call is {call.state}")
-            return call
-
-    def _insist(self, send: Callable[[], T], done: Callable[[], bool]) -> T | None:
+    def _insist(self, send: Callable[[float], T], done: Callable[[], bool]) -> T | None:
         """Send until it is done. `done` is asked after each doubt; None if it says so."""
         while True:
             try:
-                return send()
+                return send(self._time())
             except AccountError as error:
                 raise GaveUpError(str(error)) from error
             except TryAgainError as error:
-                self._wait(error.wait, error)
+                self._wait(error)
             except (UnknownOutcomeError, CallNotActiveError) as error:
                 if done():
                     return None
-                self._wait(None, error)
+                self._wait(error)
 
-    def _wait(self, told: float | None, error: Exception) -> None:
+    def _time(self) -> float:
+        """Return the seconds that the next request may take."""
+        timeout = min(self._deadline - time.monotonic(), REQUEST)
+        self._hold(max(timeout, 0.0))
+        return timeout
+
+    def _wait(self, error: Exception) -> None:
         """Wait as told, or a little longer each time; give up if that is past the deadline."""
-        pause = told if told is not None else self._pause
+        told = error.wait if isinstance(error, TryAgainError) else None
+        paced = told is not None and not isinstance(error, UnreachableError)
+        pause = self._pace(told or 0.0) - time.time() if paced else self._pause
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        if pause >= self.left:
+        end = time.monotonic() + pause
+        if end >= self._deadline:
             raise GaveUpError(str(error)) from error
-        time.sleep(pause)
+        while (left := end - time.monotonic()) > 0:
+            self._hold(min(left, 1.0))
+            time.sleep(min(left, 1.0))
 
 
-def _is_of(leg: CallResource, attempt: Attempt) -> bool:
-    """Return whether an outbound leg was made by an attempt: by its token, or else by its time."""
-    if leg.direction != "out":
+def _is_of(call: CallResource, leg: Leg) -> bool:
+    """Return whether an outbound call was made by an attempt: by its token, or else its time."""
+    if call.direction != "out":
         return False
-    if leg.callback_url is not None:
-        return attempt.token in leg.callback_url
-    return (
-        leg.start_time is not None
-        and leg.start_time.timestamp() >= attempt.started_at - _CLOCK_SKEW
+    if call.callback_url is not None:
+        return leg.token in call.callback_url
+    return call.start_time is not None and (
+        call.start_time.timestamp() >= leg.started_at - _CLOCK_SKEW
     )

@@ -8,56 +8,43 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from callflow.ledger import (
-    ANSWERING,
-    ENDED,
-    NEW,
-    OVER,
-    ROUTING,
-    Attempt,
-    CallRecord,
-    Entry,
-    LedgerError,
-    Plan,
-    Seen,
-    Story,
-)
+from callflow.agenda import wake_at
+from callflow.ledger import LedgerError, Setting
+from callflow.record import Entry, Record, dump, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS calls (
-    call_id TEXT PRIMARY KEY, called TEXT NOT NULL, caller TEXT NOT NULL,
-    seen_at REAL NOT NULL, state TEXT NOT NULL, claims INTEGER NOT NULL DEFAULT 0,
-    plan TEXT, progress TEXT, ended_at REAL, ended_by TEXT
+    call_id TEXT PRIMARY KEY, seen_at REAL NOT NULL, wake_at REAL, record TEXT NOT NULL, plan TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS calls_by_time ON calls (seen_at);
-CREATE TABLE IF NOT EXISTS attempts (
-    token TEXT PRIMARY KEY, call_id TEXT NOT NULL, destination TEXT NOT NULL,
-    transfer_to TEXT NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL, request TEXT NOT NULL,
-    started_at REAL NOT NULL, state TEXT NOT NULL, leg_id TEXT, outcome TEXT, cause TEXT,
-    ended_at REAL
+CREATE INDEX IF NOT EXISTS calls_to_wake ON calls (wake_at) WHERE wake_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS legs (
+    token TEXT PRIMARY KEY, call_id TEXT NOT NULL, destination TEXT NOT NULL, open INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS attempts_by_call ON attempts (call_id);
-CREATE INDEX IF NOT EXISTS attempts_in_progress ON attempts (destination) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS legs_by_call ON legs (call_id);
+CREATE INDEX IF NOT EXISTS legs_in_progress ON legs (destination, call_id) WHERE open = 1;
 CREATE TABLE IF NOT EXISTS journal (
     id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
-    data TEXT NOT NULL, fingerprint TEXT, times INTEGER NOT NULL DEFAULT 1
+    data TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS journal_by_call ON journal (call_id);
-CREATE UNIQUE INDEX IF NOT EXISTS journal_once ON journal (call_id, fingerprint)
-    WHERE fingerprint IS NOT NULL;
+CREATE TABLE IF NOT EXISTS settings (
+    kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, until REAL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pacing (key TEXT PRIMARY KEY, next REAL NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = 1;
 """
 _PATIENCE = 5.0
 """Seconds that a statement waits for another process's write."""
-_CALL = "call_id, called, caller, seen_at, state, claims, plan, progress, ended_at, ended_by"
-_ATTEMPT = (
-    "token, call_id, destination, transfer_to, stage, reason, request, started_at, state, "
-    "leg_id, outcome, cause, ended_at"
-)
+_PRUNED_AT_ONCE = 500
 
 
 class SqliteLedger:
@@ -67,162 +54,114 @@ class SqliteLedger:
         self._path = Path(path)
         self._local = threading.local()
 
-    def note(self, seen: Seen, entry: Entry) -> CallRecord:
-        """Record an event of a call, making the call known; return the call as it is now."""
+    def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
+        """Change the record of a call in one atomic step, making the call known."""
         with self._write() as db:
-            _know(db, seen, entry.at)
-            _write_entry(db, seen.call_id, entry)
-            return _record(db, seen.call_id)
+            row = db.execute("SELECT record FROM calls WHERE call_id = ?", (call_id,)).fetchone()
+            record = load(json.loads(row[0])) if row else Record(call_id)
+            before = {leg.token: leg.is_open for leg in record.legs}
+            result = change(record, lambda destination: _in_progress(db, destination))
+            _write_record(db, record, known=row is not None)
+            _write_legs(db, record, before)
+            _write_journal(db, record)
+            return result
 
-    def claim(self, seen: Seen, entry: Entry, *, answering: bool = False) -> CallRecord | None:
-        """Record an event and take the call; None if it is taken, or over."""
-        wanted = (NEW,) if answering else (NEW, ANSWERING)
-        with self._write() as db:
-            _know(db, seen, entry.at)
-            _write_entry(db, seen.call_id, entry)
-            taken = db.execute(
-                "UPDATE calls SET state = ?, claims = claims + ? WHERE call_id = ?"
-                f" AND state IN ({', '.join('?' * len(wanted))})",
-                (ANSWERING if answering else ROUTING, not answering, seen.call_id, *wanted),
-            )
-            return _record(db, seen.call_id) if taken.rowcount else None
+    def load(self, call_id: str) -> Record | None:
+        """Return the record of a call with its plan."""
+        rows = self._read("SELECT record, plan FROM calls WHERE call_id = ?", call_id)
+        if not rows:
+            return None
+        record = load(json.loads(rows[0][0]))
+        record.plan = json.loads(rows[0][1]) if rows[0][1] else None
+        return record
 
-    def release(self, call_id: str, entry: Entry) -> None:
-        """Give a claimed call back."""
-        with self._write() as db:
-            _write_entry(db, call_id, entry)
-            db.execute(
-                "UPDATE calls SET state = ? WHERE call_id = ? AND state IN (?, ?)",
-                (NEW, call_id, ROUTING, ANSWERING),
-            )
+    def journal(self, call_id: str) -> list[Entry]:
+        """Return the journal of a call, in order."""
+        rows = self._read(
+            "SELECT at, kind, data FROM journal WHERE call_id = ? ORDER BY at, id", call_id
+        )
+        return [Entry(at, kind, json.loads(data)) for at, kind, data in rows]
 
-    def decide(self, call_id: str, plan: Plan, entry: Entry) -> None:
-        """Record the route of a claimed call."""
-        with self._write() as db:
-            _write_entry(db, call_id, entry)
-            db.execute("UPDATE calls SET plan = ? WHERE call_id = ?", (_dump_plan(plan), call_id))
+    def call_of(self, token: str) -> str | None:
+        """Return the call whose leg a token names."""
+        rows = self._read("SELECT call_id FROM legs WHERE token = ?", token)
+        return str(rows[0][0]) if rows else None
 
-    def begin_attempt(self, attempt: Attempt, capacity: int | None) -> bool:
-        """Record an attempt that is about to be sent, unless its destination is full."""
-        with self._write() as db:
-            if capacity is not None and _in_progress(db, attempt.destination) >= capacity:
-                return False
-            places = ", ".join("?" * 13)
-            db.execute(
-                f"INSERT INTO attempts ({_ATTEMPT}) VALUES ({places})",
-                _attempt_row(attempt),
-            )
-            return True
-
-    def update_attempt(self, attempt: Attempt) -> None:
-        """Record what has become of an attempt."""
-        with self._write() as db:
-            db.execute(
-                "UPDATE attempts SET state = ?, leg_id = coalesce(?, leg_id), outcome = ?,"
-                " cause = ?, ended_at = ? WHERE token = ? AND ended_at IS NULL",
-                (
-                    attempt.state,
-                    attempt.leg_id,
-                    attempt.outcome,
-                    attempt.cause,
-                    attempt.ended_at,
-                    attempt.token,
-                ),
-            )
-
-    def set_state(
-        self, call_id: str, state: str, entry: Entry, progress: Mapping[str, Any] | None = None
-    ) -> None:
-        """Record a call's new state; one that is over stays over, and its legs have ended."""
-        over = state == OVER
-        ended_by = str(entry.data.get("cause") or entry.data.get("because") or "") if over else None
-        with self._write() as db:
-            _write_entry(db, call_id, entry)
-            db.execute(
-                "UPDATE calls SET state = ?, progress = coalesce(?, progress), ended_at = ?,"
-                " ended_by = ? WHERE call_id = ? AND state <> ?",
-                (
-                    state,
-                    json.dumps(progress) if progress is not None else None,
-                    entry.at if over else None,
-                    ended_by,
-                    call_id,
-                    OVER,
-                ),
-            )
-            if over:
-                db.execute(
-                    "UPDATE attempts SET state = ?, ended_at = ? WHERE call_id = ?"
-                    " AND ended_at IS NULL",
-                    (ENDED, entry.at, call_id),
-                )
-
-    def append(self, call_id: str, entry: Entry) -> bool:
-        """Add to a call's journal; False if it was there already or the call is not known."""
-        with self._write() as db:
-            if not db.execute("SELECT 1 FROM calls WHERE call_id = ?", (call_id,)).fetchone():
-                return False
-            return _write_entry(db, call_id, entry)
-
-    def find_attempt(self, token: str) -> Attempt | None:
-        """Return the attempt that a token names."""
-        rows = self._read(f"SELECT {_ATTEMPT} FROM attempts WHERE token = ?", token)
-        return _attempt(rows[0]) if rows else None
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return calls that somebody should look at by now, the longest overdue first."""
+        rows = self._read(
+            "SELECT call_id FROM calls WHERE wake_at <= ? ORDER BY wake_at LIMIT ?", now, limit
+        )
+        return [row[0] for row in rows]
 
     def in_progress(self) -> dict[str, int]:
         """Return the number of legs in progress by destination."""
         return dict(
-            self._read(
-                "SELECT destination, count(*) FROM attempts WHERE ended_at IS NULL"
-                " GROUP BY destination"
-            )
+            self._read("SELECT destination, count(*) FROM legs WHERE open = 1 GROUP BY destination")
         )
 
-    def story(self, call_id: str) -> Story | None:
-        """Return everything about one call."""
-        calls = self._read(f"SELECT {_CALL} FROM calls WHERE call_id = ?", call_id)
-        if not calls:
-            return None
-        attempts = self._read(
-            f"SELECT {_ATTEMPT} FROM attempts WHERE call_id = ? ORDER BY started_at", call_id
+    def calls_to(self, destination: str) -> list[str]:
+        """Return the calls that have a leg in progress to a destination."""
+        rows = self._read(
+            "SELECT DISTINCT call_id FROM legs WHERE destination = ? AND open = 1", destination
         )
-        journal = self._read(
-            "SELECT at, kind, data, fingerprint, times FROM journal WHERE call_id = ?"
-            " ORDER BY at, id",
-            call_id,
-        )
-        return Story(
-            _call(calls[0]),
-            tuple(_attempt(row) for row in attempts),
-            tuple(Entry(at, kind, json.loads(data), *rest) for at, kind, data, *rest in journal),
-        )
+        return [row[0] for row in rows]
 
-    def recent(self, limit: int) -> list[CallRecord]:
+    def recent(self, limit: int) -> list[Record]:
         """Return the calls seen last, the newest first."""
-        rows = self._read(f"SELECT {_CALL} FROM calls ORDER BY seen_at DESC LIMIT ?", limit)
-        return [_call(row) for row in rows]
+        rows = self._read("SELECT record FROM calls ORDER BY seen_at DESC LIMIT ?", limit)
+        return [load(json.loads(row[0])) for row in rows]
+
+    def settings(self, kind: str, now: float) -> list[Setting]:
+        """Return the presence or overrides in force."""
+        rows = self._read(
+            "SELECT name, value, until FROM settings WHERE kind = ?"
+            " AND (until IS NULL OR until > ?) ORDER BY name",
+            *(kind, now),
+        )
+        return [Setting(*row) for row in rows]
+
+    def set(self, kind: str, setting: Setting) -> None:
+        """Set a presence or an override, in place of what was set for that name."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO settings (kind, name, value, until) VALUES (?, ?, ?, ?)",
+                (kind, setting.name, setting.value, setting.until),
+            )
+
+    def clear(self, kind: str, name: str) -> bool:
+        """Take back what was set for a name; return whether something was."""
+        with self._write() as db:
+            gone = db.execute("DELETE FROM settings WHERE kind = ? AND name = ?", (kind, name))
+            return gone.rowcount > 0
+
+    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+        """Return the next free moment for a paced request, and take it."""
+        with self._write() as db:
+            row = db.execute("SELECT next FROM pacing WHERE key = ?", (key,)).fetchone()
+            slot = max(now, not_before, row[0] if row else 0.0)
+            db.execute("INSERT OR REPLACE INTO pacing VALUES (?, ?)", (key, slot + gap))
+            return slot
 
     def prune(self, before: float) -> int:
-        """Forget calls seen before an instant, a thousand at a time; return how many."""
+        """Forget calls seen before an instant, some at a time; return how many."""
         pruned = 0
         while True:
             with self._write() as db:
                 rows = db.execute(
-                    "SELECT call_id FROM calls WHERE seen_at < ? LIMIT 1000", (before,)
+                    "SELECT call_id FROM calls WHERE seen_at < ? LIMIT ?",
+                    (before, _PRUNED_AT_ONCE),
                 ).fetchall()
-                for table in ("journal", "attempts", "calls"):
-                    db.executemany(
-                        f"DELETE FROM {table} WHERE call_id = ?",
-                        rows,
-                    )
+                for table in ("journal", "legs", "calls"):
+                    db.executemany(f"DELETE FROM {table} WHERE call_id = ?", rows)
             pruned += len(rows)
-            if len(rows) < 1000:
+            if len(rows) < _PRUNED_AT_ONCE:
                 return pruned
 
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""
         with self._write() as db:
-            db.execute("UPDATE calls SET claims = claims WHERE call_id = ''")
+            db.execute("DELETE FROM settings WHERE kind = ''")
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -276,66 +215,50 @@ def _open(path: Path) -> sqlite3.Connection:
             time.sleep(0.01)
     # A crash of the process loses nothing; a loss of power may lose the last moments.
     db.execute("PRAGMA synchronous = NORMAL")
-    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'journal_once'").fetchone():
+    if not db.execute("PRAGMA user_version").fetchone()[0]:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
     return db
 
 
-def _know(db: sqlite3.Connection, seen: Seen, at: float) -> None:
-    db.execute(
-        "INSERT INTO calls (call_id, called, caller, seen_at, state) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (seen.call_id, seen.to, seen.caller, at, NEW),
-    )
+def _write_record(db: sqlite3.Connection, record: Record, *, known: bool) -> None:
+    data = json.dumps(dump(record))
+    if known:
+        db.execute(
+            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ?, plan = coalesce(?, plan)"
+            " WHERE call_id = ?",
+            (record.seen_at, wake_at(record), data, _plan(record), record.call_id),
+        )
+    else:
+        db.execute(
+            "INSERT INTO calls (call_id, seen_at, wake_at, record, plan) VALUES (?, ?, ?, ?, ?)",
+            (record.call_id, record.seen_at, wake_at(record), data, _plan(record)),
+        )
 
 
-def _write_entry(db: sqlite3.Connection, call_id: str, entry: Entry) -> bool:
-    row = (call_id, entry.at, entry.kind, json.dumps(entry.data), entry.fingerprint)
-    written = db.execute(
-        "INSERT INTO journal (call_id, at, kind, data, fingerprint) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        row,
-    )
-    if written.rowcount:
-        return True
-    db.execute(
-        "UPDATE journal SET times = times + 1 WHERE call_id = ? AND fingerprint = ?",
-        (call_id, entry.fingerprint),
-    )
-    return False
+def _plan(record: Record) -> str | None:
+    return json.dumps(record.plan) if record.plan is not None else None
 
 
-def _record(db: sqlite3.Connection, call_id: str) -> CallRecord:
-    row = db.execute(f"SELECT {_CALL} FROM calls WHERE call_id = ?", (call_id,)).fetchone()
-    return _call(row)
+def _write_legs(db: sqlite3.Connection, record: Record, before: dict[str, bool]) -> None:
+    for leg in record.legs:
+        if before.get(leg.token) != leg.is_open:
+            db.execute(
+                "INSERT OR REPLACE INTO legs (token, call_id, destination, open)"
+                " VALUES (?, ?, ?, ?)",
+                (leg.token, record.call_id, leg.destination, int(leg.is_open)),
+            )
+
+
+def _write_journal(db: sqlite3.Connection, record: Record) -> None:
+    for entry in record.entries:
+        db.execute(
+            "INSERT INTO journal (call_id, at, kind, data) VALUES (?, ?, ?, ?)",
+            (record.call_id, entry.at, entry.kind, json.dumps(entry.data)),
+        )
 
 
 def _in_progress(db: sqlite3.Connection, destination: str) -> int:
     row = db.execute(
-        "SELECT count(*) FROM attempts WHERE destination = ? AND ended_at IS NULL", (destination,)
+        "SELECT count(*) FROM legs WHERE destination = ? AND open = 1", (destination,)
     ).fetchone()
     return int(row[0])
-
-
-def _call(row: tuple[Any, ...]) -> CallRecord:
-    values = list(row)
-    plan, progress = row[6:8]
-    values[6] = Plan(**json.loads(plan)) if plan else None
-    values[7] = json.loads(progress) if progress else None
-    return CallRecord(*values)
-
-
-def _dump_plan(plan: Plan) -> str:
-    return json.dumps({name: getattr(plan, name) for name in Plan.__slots__})
-
-
-def _attempt_row(attempt: Attempt) -> tuple[Any, ...]:
-    values = [getattr(attempt, name.strip()) for name in _ATTEMPT.split(",")]
-    values[6] = json.dumps(attempt.request)
-    return tuple(values)
-
-
-def _attempt(row: tuple[Any, ...]) -> Attempt:
-    values = list(row)
-    values[6] = json.loads(values[6])
-    return Attempt(*values)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from commands.calls import calls
 from commands.rules import rules
+from commands.runtime import override, presence
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -13,5 +14,5 @@ if TYPE_CHECKING:
 
 def register_commands(app: Flask) -> None:
     """Add every command to `flask`."""
-    for command in (rules, calls):
+    for command in (rules, calls, override, presence):
         app.cli.add_command(command)

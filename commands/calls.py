@@ -13,7 +13,8 @@ from callflow.ledger import LedgerError
 from commands.output import JSON_OPTION, print_json
 
 if TYPE_CHECKING:
-    from callflow.ledger import Attempt, CallRecord, Entry, Ledger, Story
+    from callflow.ledger import Ledger
+    from callflow.record import Entry, Leg, Record
 
 
 @click.group("calls")
@@ -41,7 +42,7 @@ def list_calls(limit: int, as_json: bool) -> None:
     if not records:
         click.echo("no calls yet")
     for each in records:
-        rule = f"{each.plan.line or 'no line'} / {each.plan.rule}" if each.plan else "not routed"
+        rule = f"{each.line or 'no line'} / {each.rule}" if each.rule else "not routed"
         click.echo(
             f"{_time(each.seen_at)}  {each.caller:>16} → {each.to:<16} {each.state:<10} "
             f"{rule}  {each.call_id}"
@@ -54,84 +55,77 @@ def list_calls(limit: int, as_json: bool) -> None:
 def show(call_id: str, as_json: bool) -> None:
     """Show one call: its trace, attempts and events."""
     try:
-        story = _ledger().story(call_id)
+        record = _ledger().load(call_id)
+        journal = _ledger().journal(call_id)
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
-    if story is None:
+    if record is None:
         raise click.ClickException(f"no call {call_id!r} is known")
     if as_json:
-        print_json(_story(story))
+        print_json(_story(record, journal))
     else:
-        click.echo("\n".join(_lines(story)))
+        click.echo("\n".join(_lines(record, journal)))
 
 
-def _record(call: CallRecord) -> dict[str, Any]:
-    plan = call.plan
+def _record(call: Record) -> dict[str, Any]:
     return {
         "callId": call.call_id,
         "from": call.caller,
         "to": call.to,
         "seenAt": _time(call.seen_at),
         "state": call.state,
-        "line": plan.line if plan else None,
-        "rule": plan.rule if plan else None,
-        "action": plan.action if plan else None,
-        "rulesHash": plan.rules_digest if plan else None,
+        "line": call.line,
+        "rule": call.rule,
+        "action": call.action,
+        "rulesHash": call.rules_digest,
         "endedAt": _time(call.ended_at),
         "endedBy": call.ended_by,
     }
 
 
-def _story(story: Story) -> dict[str, Any]:
-    plan = story.call.plan
+def _story(call: Record, journal: list[Entry]) -> dict[str, Any]:
     return {
-        **_record(story.call),
-        "trace": list(plan.route["trace"]) if plan else [],
-        "attempts": [_attempt(each) for each in story.attempts],
-        "events": [_entry(each) for each in story.journal],
+        **_record(call),
+        "trace": call.plan["trace"] if call.plan else [],
+        "attempts": [_attempt(each) for each in call.legs],
+        "events": [{"at": _time(each.at), "kind": each.kind, **each.data} for each in journal],
     }
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(leg: Leg) -> dict[str, Any]:
     return {
-        "destination": attempt.destination,
-        "transferTo": attempt.transfer_to,
-        "stage": attempt.stage,
-        "diversionReason": attempt.reason,
-        "request": dict(attempt.request),
-        "startedAt": _time(attempt.started_at),
-        "state": attempt.state,
-        "legId": attempt.leg_id,
-        "outcome": attempt.outcome,
-        "cause": attempt.cause,
-        "endedAt": _time(attempt.ended_at),
+        "attempt": leg.round,
+        "destination": leg.destination,
+        "transferTo": leg.transfer_to,
+        "stage": leg.stage,
+        "diversionReason": leg.reason,
+        "request": leg.request,
+        "startedAt": _time(leg.started_at),
+        "state": leg.state,
+        "legId": leg.leg_id,
+        "outcome": leg.outcome,
+        "cause": leg.cause,
+        "answeredAt": _time(leg.answered_at),
+        "endedAt": _time(leg.ended_at),
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {"at": _time(entry.at), "kind": entry.kind, "times": entry.times, **entry.data}
-
-
-def _lines(story: Story) -> list[str]:
-    call = story.call
+def _lines(call: Record, journal: list[Entry]) -> list[str]:
     lines = [f"{call.call_id}: {call.caller} called {call.to}, {_time(call.seen_at)}: {call.state}"]
     if call.plan:
-        lines.append(f"line {call.plan.line}, rule {call.plan.rule!r}: {call.plan.action}")
+        lines.append(f"line {call.line}, rule {call.rule!r}: {call.action}")
         lines += [
             f"  {'✓' if step['held'] else '✗'} {step['rule']}  {step['because']}"
-            for step in call.plan.route["trace"]
+            for step in call.plan["trace"]
         ]
-    for number, each in enumerate(story.attempts, 1):
-        ended = f", {each.outcome or 'ended'} ({each.cause})" if each.ended_at else ""
+    for leg in call.legs:
+        ended = f", {leg.outcome or 'ended'} ({leg.cause})" if leg.ended_at else ""
         lines.append(
-            f"attempt {number}: {each.destination} ({each.transfer_to}), {each.reason}, "
-            f"leg {each.leg_id or 'unknown'}: {each.state}{ended}"
+            f"attempt {leg.round}: {leg.destination} ({leg.transfer_to}), {leg.reason}, "
+            f"leg {leg.leg_id or 'unknown'}: {leg.state}{ended}"
         )
-        lines.append(f"  {json.dumps(each.request, ensure_ascii=False)}")
-    for entry in story.journal:
-        again = f" (x{entry.times})" if entry.times > 1 else ""
-        lines.append(f"{_time(entry.at)}  {entry.kind}{again}  {_short(entry)}")
-    return lines
+        lines.append(f"  {json.dumps(leg.request, ensure_ascii=False)}")
+    return lines + [f"{_time(each.at)}  {each.kind}  {_short(each)}" for each in journal]
 
 
 def _short(entry: Entry) -> str:

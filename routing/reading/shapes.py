@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from routing.callers import CallerList
 
+MANY_ERRORS = 30
+"""Errors of one file after which unknown names get no hint any more."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -98,7 +101,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMore(Generic[T]):
-    """One value, or a list of them without repetition."""
+    """One value, or a list of them."""
 
     item: Shape[T]
 
@@ -146,8 +149,7 @@ class MapOf(Generic[T]):
         entries = entries_of(node, path, context, self.what)
         found = {}
         for key, (key_node, value_node) in entries.items():
-            if not key:
-                context.problems.error(key_node, path, "empty-name", "a name may not be empty")
+            check_name(key_node, path, context)
             value = self.item.read(value_node, (path, key), context)
             if value is not None:
                 found[key] = value
@@ -179,8 +181,7 @@ class Record:
         for key, (key_node, value_node) in node.entries.items():
             known = self.fields.get(key)
             if known is None:
-                if key != "<<":  # the document has named that one already
-                    self._unknown(key, key_node, (path, key), context)
+                self._unknown(key_node, value_node, (path, key), context)
                 continue
             value = known.shape.read(value_node, (path, key), context)
             if value is not None:
@@ -190,13 +191,17 @@ class Record:
 
     def _require(self, node: Mapping, path: Path, context: Context) -> None:
         for key, known in self.fields.items():
-            if known.required and key not in node.entries:
+            if known.required and key not in node.entries and not node.merged:
                 message = f"{self.what} needs `{key}`: {known.doc}"
                 context.problems.error(place_of(node), path, "missing-key", message)
 
-    def _unknown(self, key: str, node: Node, path: Path, context: Context) -> None:
-        hint = did_you_mean(key, self.fields) or f"; the keys are {', '.join(self.fields)}"
-        context.problems.error(node, path, "unknown-key", f"{self.what} has no key {key!r}{hint}")
+    def _unknown(self, key: Text, value: Node, path: Path, context: Context) -> None:
+        hint = did_you_mean(key.text, self.fields)
+        if not hint and isinstance(value, Text) and not value.text and value.bare:
+            hint = "; a comma inside {…} ends the value: put quotes around a value that has one"
+        hint = hint or f"; the keys are {', '.join(self.fields)}"
+        message = f"{self.what} has no key {key.text!r}{hint}"
+        context.problems.error(key, path, "unknown-key", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +246,7 @@ def entries_of(node: Node, path: Path, context: Context, what: str) -> dict[str,
     if not isinstance(node, Mapping):
         wrong_kind(node, path, context, what)
         return {}
-    if not node.entries:
+    if not node.entries and not node.merged:
         context.problems.error(node, path, "empty-mapping", f"{{}} is empty; expected {what}")
     return node.entries
 
@@ -266,11 +271,18 @@ def wrong_kind(node: Node, path: Path, context: Context, what: str) -> None:
     context.problems.error(node, path, "not-a-mapping", message)
 
 
+def check_name(key: Text, path: Path, context: Context) -> None:
+    """Refuse an empty name."""
+    if not key.text:
+        context.problems.error(key, path, "empty-name", "a name may not be empty")
+
+
 def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
     """Note that no `kind` of that name is defined, with the nearest one that is."""
     known = context.names.get(kind, {})
     plural = KINDS.get(kind, kind)
-    hint = did_you_mean(text, known)
+    many = len(context.problems.errors) > MANY_ERRORS  # a hint searches all the names
+    hint = "" if many else did_you_mean(text, known)
     if not hint:
         hint = f"; {plural} has {', '.join(list(known)[:12])}" if known else f"; {plural} is empty"
     context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")

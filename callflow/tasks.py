@@ -1,0 +1,309 @@
+"""The tasks that route a call. Each one asks the platform and returns what it changes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from callflow import agenda, changes
+from callflow.leg_tasks import LegTasks
+from callflow.patience import CallGoneError
+from callflow.record import SENDING, Leg, Record
+from catapult.errors import RefusedError
+from catapult.transfer import Audio, InvalidParameterError, is_number
+from routing import route as routes
+from routing.conditions import Call
+from routing.router import route
+from routing.rules import RejectAction
+from routing.words import FAILURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callflow.agenda import Task
+    from callflow.changes import Change
+    from callflow.facts import FactFinder
+    from callflow.ledger import Ledger
+    from callflow.patience import Patience
+    from routing.route import Attempt, Move, Route
+    from routing.rules import Destination
+    from settings import Settings
+
+ANNOUNCEMENT, TONE = "announcement", "ringing"
+"""Tags by which the end of what was played is told apart."""
+_LONGEST_ANNOUNCEMENT = 120.0
+"""Seconds after which an announcement whose end nobody reports counts as over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task of one call: a snapshot of its record, and the means to ask the platform."""
+
+    record: Record
+    task: Task
+    patience: Patience
+
+    @property
+    def call_id(self) -> str:
+        """The call that the job is for."""
+        return self.record.call_id
+
+    @property
+    def leg(self) -> Leg:
+        """The leg that the task is for."""
+        leg = self.record.leg(self.task.token or "")
+        if leg is None:
+            raise LookupError(self.task)
+        return leg
+
+
+class Tasks:
+    """Every task by its name. `do` raises CallGoneError, GaveUpError, RefusedError, NoRulesError.
+
+    `tell` is called with the name of what happened and details, for logs and metrics.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, facts: FactFinder, tell: Callable[..., None]
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._facts = facts
+        self._tell = tell
+        self._by_name: dict[str, Callable[[Job], Change]] = {
+            agenda.ANSWER: self._answer,
+            agenda.CHECK_ANSWERED: self._check_answered,
+            agenda.ROUTE: self._route,
+            agenda.SETTLE: self._settle,
+            agenda.NEXT: self._next,
+            agenda.HANG_UP: self._hang_up,
+            **LegTasks(ledger, tell).by_name,
+        }
+
+    def do(self, job: Job) -> Change:
+        """Do a job; return what it changes in the record."""
+        return self._by_name[job.task.name](job)
+
+    def _answer(self, job: Job) -> Change:
+        """Answer a call ourselves, or refuse it where the rules say so."""
+        chosen, _, decided = self._decide(job)
+        if chosen.action != "reject":
+            job.patience.answer(job.call_id)
+            return changes.answered_by_us()
+        job.patience.reject(job.call_id)
+        self._tell_routed(job, chosen)
+        return changes.together(decided, changes.over("rejected by the rules"))
+
+    def _check_answered(self, job: Job) -> Change:
+        """Find out whether an answer event that has not come was lost."""
+        call = job.patience.look(job.call_id)
+        if call.direction == "out":
+            raise CallGoneError("it is not an incoming call")
+
+        def change(record: Record) -> None:
+            record.checked_at = time.time()
+            if call.is_active:
+                record.note(record.checked_at, "answer-event-lost")
+                record.move("answered")
+
+        return change
+
+    def _route(self, job: Job) -> Change:
+        """Route a call that has been answered."""
+        self._make_sure(job)
+        chosen, move, decided = self._decide(job)
+        self._tell_routed(job, chosen)
+        return self._make(job, move, chosen, decided)
+
+    def _decide(self, job: Job) -> tuple[Route, Move, Change]:
+        """Judge the rules; return the route, the first move, and what notes the decision."""
+        rules = self._facts.rules()
+        facts = self._facts.facts(rules, job.patience)
+        record = job.record
+        now = dt.datetime.now(dt.UTC)
+        call = Call(record.to, record.caller, now, record.anonymous, record.diverted)
+        chosen = route(rules, call, facts)
+        move = routes.first_move(chosen, facts)
+        return chosen, move, changes.decided(chosen, rules.digest)
+
+    def _next(self, job: Job) -> Change:
+        """Make the move that follows an attempt that did not connect."""
+        self._make_sure(job)
+        chosen, progress = self._at(job)
+        facts = self._facts.facts(self._facts.rules(), job.patience)
+        outcome = job.record.outcome or FAILURE
+        move = routes.next_move(chosen, progress, outcome, facts, job.record.cause)
+        return self._make(job, move, chosen)
+
+    def _settle(self, job: Job) -> Change:
+        """Send what a worker that died while it sent had not sent."""
+        chosen, progress = self._at(job)
+        attempt = routes.attempt_at(chosen, progress)
+        found = []
+        for leg in job.record.current:
+            if leg.state == SENDING:
+                legs = job.patience.legs_of(job.call_id, leg)
+                sent = changes.dialed(leg, legs[0] or None) if legs else None
+                found.append(sent or self._send(job, attempt, leg))
+        return changes.together(*found)
+
+    def _make_sure(self, job: Job) -> None:
+        """Raise CallGoneError unless the call is known to be active."""
+        if job.record.doubt and not job.patience.is_active(job.call_id):
+            raise CallGoneError("the call is not active any more")
+
+    def _at(self, job: Job) -> tuple[Route, routes.Progress]:
+        """Return the route of a call in progress, and how far it is on it."""
+        stored = self._ledger.load(job.call_id)
+        if stored is None or stored.plan is None or stored.progress is None:
+            raise LookupError(job.call_id)
+        progress = {**stored.progress, "used": tuple(stored.progress["used"])}
+        return routes.load(stored.plan), routes.Progress(**progress)
+
+    def _make(self, job: Job, move: Move, chosen: Route, *before: Change) -> Change:
+        """Make a move: ring its destinations, or end the call."""
+        attempt = move.attempt
+        prepared = changes.together(*before, changes.skipped(move))
+        if attempt is None:
+            return changes.together(prepared, self._end(job, move, chosen))
+        legs = self._legs(job, attempt)
+
+        def begin(record: Record, in_progress: Callable[[str], int]) -> list[Leg]:
+            prepared(record)
+            record.progress = asdict(move.progress)
+            record.round += 1
+            record.outcome = record.cause = None
+            begun = [leg for leg in legs if _has_room(leg, attempt, in_progress)]
+            record.legs += begun
+            return begun
+
+        begun = self._ledger.update(job.call_id, begin)
+        if not begun:
+            return changes.found_busy()
+        self._tone(job, on=begun[0].created)
+        return changes.together(*(self._send(job, attempt, leg) for leg in begun))
+
+    def _legs(self, job: Job, attempt: Attempt) -> list[Leg]:
+        """Return a leg for each destination: transferred to, or called if they ring together.
+
+        Without a URL for their events they cannot ring together, so the first one rings alone.
+        """
+        together = bool(self._settings.public_url)
+        ringing = attempt.destinations if together else attempt.destinations[:1]
+        return [_leg(job, attempt, each, created=len(ringing) > 1) for each in ringing]
+
+    def _send(self, job: Job, attempt: Attempt, leg: Leg) -> Change:
+        """Send the request of a leg that the ledger knows of; return what came of it."""
+        try:
+            leg_id = self._request(job, attempt, leg)
+        except (RefusedError, InvalidParameterError) as error:
+            because = str(error) if isinstance(error, RefusedError) else error.parameter
+            self._tell("refused", call_id=job.call_id, error=because)
+            return changes.ended(leg, FAILURE, because)
+        self._tell(
+            "dialed",
+            call_id=job.call_id,
+            destination=leg.destination,
+            transfer_to=leg.transfer_to,
+            reason=leg.reason,
+            leg_id=leg_id,
+        )
+        return changes.dialed(leg, leg_id)
+
+    def _request(self, job: Job, attempt: Attempt, leg: Leg) -> str | None:
+        url = self._settings.leg_callback_url(leg.token)
+        if leg.created:
+            return job.patience.call(job.call_id, leg, leg.request["from"], url or "")
+        order = attempt.transfer(_destination(attempt, leg), url)
+        return job.patience.transfer(job.call_id, leg, order)
+
+    def _end(self, job: Job, move: Move, chosen: Route) -> Change:
+        """Nobody is to be rung (any more): refuse the caller, or tell them."""
+        if move.ending is None or isinstance(move.ending, RejectAction):
+            return changes.moved("refused")
+        audio = chosen.say(move.ending.audio, move.progress.reason)
+        self._tone(job, on=False)
+        try:
+            job.patience.play(job.call_id, audio, tag=ANNOUNCEMENT)
+        except RefusedError as error:
+            self._tell("refused", call_id=job.call_id, error=str(error))
+            return changes.moved("refused")
+        self._tell("announcing", call_id=job.call_id)
+
+        def announcing(record: Record) -> None:
+            record.move("announcing")
+            record.announced_until = time.time() + _LONGEST_ANNOUNCEMENT
+
+        return changes.together(announcing, changes.noted("announce", **audio.body()))
+
+    def _tone(self, job: Job, *, on: bool) -> None:
+        """Let the caller hear ringing while destinations are called, and stop it after."""
+        if on == job.record.tone:
+            return
+        job.record.tone = on
+        self._ledger.update(job.call_id, lambda record, _: setattr(record, "tone", on))
+        if not on:
+            job.patience.stop_playing(job.call_id)
+            return
+        try:
+            tone = Audio(file_url=self._settings.tone_url)
+            job.patience.play(job.call_id, tone, loop=True, tag=TONE)
+        except RefusedError as error:
+            self._tell("refused", call_id=job.call_id, error=str(error))
+
+    def _hang_up(self, job: Job) -> Change:
+        """End the call."""
+        job.patience.hang_up(job.call_id)
+        rejected = job.record.action == "reject"
+        return changes.over("rejected by the rules" if rejected else "hung up by us")
+
+    def _tell_routed(self, job: Job, chosen: Route) -> None:
+        self._tell(
+            "routed",
+            call_id=job.call_id,
+            line=chosen.line,
+            rule=chosen.rule,
+            action=chosen.action,
+            because=chosen.trace.steps[-1].because,
+        )
+
+
+def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:
+    order = attempt.transfer(destination)
+    request = _creation(attempt, destination) if created else order.body()
+    whisper = order.whisper_audio
+    return Leg(
+        token=secrets.token_urlsafe(24),
+        round=job.record.round + 1,
+        destination=destination.label,
+        transfer_to=destination.transfer_to,
+        stage=attempt.stage,
+        reason=attempt.reason_for(destination),
+        request=request,
+        ring=routes.ring_of(destination),
+        started_at=time.time(),
+        created=created,
+        whisper=asdict(whisper) if whisper else None,
+    )
+
+
+def _creation(attempt: Attempt, destination: Destination) -> dict[str, object]:
+    """Return the request that calls a destination; only a number of ours may stand as caller."""
+    written = attempt.caller_id(destination) or ""
+    return {
+        "from": written if is_number(written) else attempt.route.to,
+        "to": destination.transfer_to,
+        "callTimeout": routes.ring_of(destination),
+    }
+
+
+def _destination(attempt: Attempt, leg: Leg) -> Destination:
+    return next(each for each in attempt.destinations if each.label == leg.destination)
+
+
+def _has_room(leg: Leg, attempt: Attempt, in_progress: Callable[[str], int]) -> bool:
+    capacity = _destination(attempt, leg).capacity
+    return capacity is None or in_progress(leg.destination) < capacity

@@ -1,0 +1,177 @@
+"""Takes a call, does what its agenda asks for, records what came of it, and looks again.
+
+Nobody else works on the call meanwhile; what happens to it is recorded by others and found at
+the next look. A worker that dies leaves a lease behind that runs out.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from callflow import agenda, changes
+from callflow.facts import NoRulesError
+from callflow.ledger import UnchangedError
+from callflow.patience import CallGoneError, GaveUpError, Patience
+from callflow.record import ANSWERING, ROUTING
+from callflow.tasks import Job, Tasks
+from catapult.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callflow.agenda import Task
+    from callflow.facts import FactFinder
+    from callflow.ledger import Ledger
+    from callflow.record import Record
+    from catapult.client import Client
+    from settings import Settings
+
+_RETRY = 1.0
+"""Seconds until a task that failed in mid-call is tried again."""
+_MOST_RETRIES = 60
+_MARGIN = 0.25
+"""Seconds of the budget that are left for our own answer to a callback."""
+_PACE_GAP = 0.2
+"""Seconds between the repetitions of requests that were refused for their rate."""
+
+
+class NotRoutedError(Exception):
+    """The call could not be routed in time; the platform should turn to its fallback."""
+
+
+class TakenOverError(Exception):
+    """This worker was late, and another one has taken the call over."""
+
+
+class Worker:
+    """Does the work of calls. One object serves all threads of a process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        client: Client,
+        facts: FactFinder,
+        tell: Callable[..., None],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._client = client
+        self._tell = tell
+        self._tasks = Tasks(settings, ledger, facts, tell)
+
+    def work(self, call_id: str, fact: Callable[[Record], None] | None = None) -> None:
+        """Record a fact of a call, if there is one, and do what is due for it.
+
+        Raises NotRoutedError if the call could not be routed, LedgerError.
+        """
+        me = secrets.token_hex(8)
+        deadline = time.monotonic() + self._settings.callback_budget - _MARGIN
+        taken = self._take(call_id, me, fact)
+        while taken is not None:
+            record, task = taken
+            patience = self._patience(call_id, me, deadline, record.held_until)
+            job = Job(record, task, patience)
+            try:
+                taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
+            except TakenOverError:
+                return
+
+    def _take(
+        self, call_id: str, me: str, fact: Callable[[Record], None] | None
+    ) -> tuple[Record, Task] | None:
+        """Apply a fact and take the call if something is due and nobody has it; else let go."""
+
+        def change(record: Record, _: Callable[[str], int]) -> tuple[Record, Task] | None:
+            now = time.time()
+            if fact is not None:
+                fact(record)
+                agenda.reckon(record, now)
+            task = _next_task(record, me, now)
+            if fact is None and task is None and record.holder != me:
+                raise UnchangedError
+            return (record, task) if task else None
+
+        try:
+            return self._ledger.update(call_id, change)
+        except UnchangedError:
+            return None
+
+    def _do(self, job: Job, me: str, *, told: bool) -> Callable[[Record], None]:
+        """Do one task; return what it changes in the record.
+
+        A call that cannot be routed the first time is given back while the platform waits to be
+        `told`, so that its fallback acts; in mid-call there is nobody else, so we try again.
+        """
+        call_id = job.record.call_id
+        try:
+            return self._tasks.do(job)
+        except CallGoneError as error:
+            self._tell("call-over", call_id=call_id, because=str(error))
+            return changes.over(str(error))
+        except (GaveUpError, RefusedError, NoRulesError) as error:
+            because = str(error)
+            self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
+            if job.record.legs or job.record.state not in {ANSWERING, ROUTING} or not told:
+                return lambda record: _try_later(record, because)
+            self._take(call_id, me, lambda record: _give_back(record, because))
+            raise NotRoutedError(because) from error
+
+    def _patience(self, call_id: str, me: str, deadline: float, held_until: float) -> Patience:
+        held = held_until
+
+        def hold(seconds: float) -> None:
+            nonlocal held
+            if time.time() + seconds + 0.5 > held:
+                held = time.time() + max(agenda.LEASE, seconds + 1.0)
+                if not self._ledger.update(call_id, lambda record, _: _extend(record, me, held)):
+                    raise TakenOverError
+
+        def pace(wait: float) -> float:
+            now = time.time()
+            if not wait:
+                return now + _PACE_GAP
+            return self._ledger.slot("requests", now + wait, _PACE_GAP, now)
+
+        return Patience(self._client, deadline, hold, pace)
+
+
+def _next_task(record: Record, me: str, now: float) -> Task | None:
+    if record.holder is not None and record.holder != me:
+        if record.held_until > now:
+            return None
+        record.note(now, "taken-over")
+        record.doubt = True
+        record.retries += 1
+    record.holder = None
+    task = agenda.due(record, now)
+    if task is not None:
+        record.holder, record.held_until = me, now + agenda.LEASE
+    return task
+
+
+def _give_back(record: Record, because: str) -> None:
+    """Let go of a call: the platform's fallback takes it, or tells us of it once more."""
+    record.note(time.time(), "gave-up", because=because)
+    record.move("not routed")
+    record.doubt = True
+
+
+def _try_later(record: Record, because: str) -> None:
+    now = time.time()
+    record.retries += 1
+    record.note(now, "try-later", because=because)
+    record.retry_at = now + _RETRY
+    if record.retries > _MOST_RETRIES:
+        record.end(now, f"gave up: {because}")
+        for leg in record.legs:
+            record.ended(leg.token, None, "given up", now)
+
+
+def _extend(record: Record, me: str, until: float) -> bool:
+    if record.holder != me:
+        return False
+    record.held_until = until
+    return True
