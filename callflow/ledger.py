@@ -22,6 +22,10 @@ class LedgerError(Exception):
     """The ledger could not be reached, read or written."""
 
 
+class ContendedError(LedgerError):
+    """A record was changed by others again and again while it was to be changed."""
+
+
 class UnchangedError(Exception):
     """Raised by a change that finds nothing to change: nothing is written."""
 
@@ -45,7 +49,7 @@ class Ledger(Protocol):
     """What a backend does; one test suite is passed by all. Any method may raise LedgerError."""
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
-        """Change the record of a call in one atomic step, making the call known.
+        """Change the record of a call in one atomic step, making the call known; count it.
 
         `change(record, in_progress)` alters the record and returns what `update` returns; it may
         run several times. `in_progress(destination)` counts the legs in progress to a

@@ -61,6 +61,8 @@ class Leg:
     created: bool = False
     """Whether we called it ourselves (a ring group) instead of transferring the call."""
     state: str = SENDING
+    unsent: bool = False
+    """Whether it is known that its request was never executed."""
     leg_id: str | None = None
     ring_until: float | None = None
     answered_at: float | None = None
@@ -96,6 +98,10 @@ class Record:
     """A call as the ledger has it. Times are epoch seconds."""
 
     call_id: str
+    version: int = 0
+    """How many updates it has had."""
+    shared: int = 0
+    """The last version that the ledger had; only the copies of `callflow.mirror` use it."""
     to: str = ""
     caller: str = ""
     anonymous: bool = False

@@ -61,6 +61,7 @@ class SqliteLedger:
             record = load(json.loads(row[0])) if row else Record(call_id)
             before = {leg.token: leg.is_open for leg in record.legs}
             result = change(record, lambda destination: _in_progress(db, destination))
+            record.version += 1
             _write_record(db, record, known=row is not None)
             _write_legs(db, record, before)
             _write_journal(db, record)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from callflow import agenda, changes
 from callflow.leg_tasks import LegTasks
-from callflow.patience import CallGoneError
+from callflow.patience import CallGoneError, GaveUpError
 from callflow.record import SENDING, Leg, Record
 from catapult.errors import RefusedError
 from catapult.transfer import Audio, InvalidParameterError, is_number
@@ -145,7 +145,7 @@ class Tasks:
         found = []
         for leg in job.record.current:
             if leg.state == SENDING:
-                legs = job.patience.legs_of(job.call_id, leg)
+                legs = [] if leg.unsent else job.patience.legs_of(job.call_id, leg)
                 sent = changes.dialed(leg, legs[0] or None) if legs else None
                 found.append(sent or self._send(job, attempt, leg))
         return changes.together(*found)
@@ -199,6 +199,10 @@ class Tasks:
         """Send the request of a leg that the ledger knows of; return what came of it."""
         try:
             leg_id = self._request(job, attempt, leg)
+        except GaveUpError as error:
+            unsent = changes.of_leg(leg, unsent=error.is_unsent)
+            self._ledger.update(job.call_id, lambda record, _: unsent(record))
+            raise
         except (RefusedError, InvalidParameterError) as error:
             because = str(error) if isinstance(error, RefusedError) else error.parameter
             self._tell("refused", call_id=job.call_id, error=because)

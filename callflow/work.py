@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from callflow import agenda, changes
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
+from callflow.pacing import Pacer
 from callflow.patience import CallGoneError, GaveUpError, Patience
 from callflow.record import ANSWERING, ROUTING
 from callflow.tasks import Job, Tasks
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 _RETRY = 1.0
 """Seconds until a task that failed in mid-call is tried again."""
 _MOST_RETRIES = 60
+_LONGEST_WORK = 30.0
+"""Seconds that work may take while no callback waits for it."""
 _MARGIN = 0.25
 """Seconds of the budget that are left for our own answer to a callback."""
-_PACE_GAP = 0.2
-"""Seconds between the repetitions of requests that were refused for their rate."""
 
 
 class NotRoutedError(Exception):
@@ -60,6 +61,7 @@ class Worker:
         self._ledger = ledger
         self._client = client
         self._tell = tell
+        self._pacer = Pacer(ledger)
         self._tasks = Tasks(settings, ledger, facts, tell)
 
     def work(self, call_id: str, fact: Callable[[Record], None] | None = None) -> None:
@@ -68,7 +70,8 @@ class Worker:
         Raises NotRoutedError if the call could not be routed, LedgerError.
         """
         me = secrets.token_hex(8)
-        deadline = time.monotonic() + self._settings.callback_budget - _MARGIN
+        budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
+        deadline = time.monotonic() + budget
         taken = self._take(call_id, me, fact)
         while taken is not None:
             record, task = taken
@@ -129,13 +132,7 @@ class Worker:
                 if not self._ledger.update(call_id, lambda record, _: _extend(record, me, held)):
                     raise TakenOverError
 
-        def pace(wait: float) -> float:
-            now = time.time()
-            if not wait:
-                return now + _PACE_GAP
-            return self._ledger.slot("requests", now + wait, _PACE_GAP, now)
-
-        return Patience(self._client, deadline, hold, pace)
+        return Patience(self._client, deadline, hold, self._pacer)
 
 
 def _next_task(record: Record, me: str, now: float) -> Task | None:

@@ -28,6 +28,7 @@ from routing.reading.shapes import (
     Record,
     check_name,
     entries_of,
+    mend,
 )
 from routing.reading.times import read_calendars, read_schedules
 from routing.reading.values import PREFIX, ZONE
@@ -113,8 +114,9 @@ class _Sections:
 
     def _keys(self) -> None:
         problems = self.context.problems
-        for key, (node, _) in self.root.entries.items():
+        for key, (node, _) in list(self.root.entries.items()):
             if key not in SECTIONS:
+                mend(self.root, key, SECTIONS)
                 hint = did_you_mean(key, SECTIONS) or f"; there are {', '.join(SECTIONS)}"
                 problems.error(node, (ROOT, key), "unknown-key", f"no section {key!r}{hint}")
         for key in ("lines", EMERGENCY):
@@ -150,13 +152,15 @@ class _Sections:
     def _destinations(self) -> None:
         node, path = self._section("destinations")
         found: dict[str, Any] = {}
-        if node is not None:
-            entries = entries_of(node, path, self.context, "names of destinations")
-            for name, (key, value) in entries.items():
-                self._name(name, key, path)
-                found[name] = read_destination(name, value, (path, name), self.context)
+        entries = entries_of(node, path, self.context, "names of destinations") if node else {}
+        for name, (key, value) in entries.items():
+            self._name(name, key, path)
+            found[name] = read_destination(name, value, (path, name), self.context)
         self.context.names["destination"] = found
-        persons = [each.person for each in found.values() if each and each.person]
+        written = [
+            value.get("person") for _, value in entries.values() if isinstance(value, Mapping)
+        ]
+        persons = [each.text for each in written if isinstance(each, Text)]
         self.context.names["person"] = dict.fromkeys(persons)
 
     def _name(self, name: str, key: Text, path: Any) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from catapult.transfer import MAX_SENTENCE, Audio, Transfer, is_number
+from routing.callers import ANONYMOUS, is_withheld
 from routing.conditions import because
 from routing.rules import (
     CALLED,
@@ -122,9 +123,10 @@ class Route:
         """Return `audio` with the placeholders of its sentence filled in for this call."""
         if audio.sentence is None or "{" not in audio.sentence:
             return audio
+        caller = ANONYMOUS if is_withheld(self.caller) else self.caller
         words = {
             "line": self.title,
-            "from": self.caller,
+            "from": caller,
             "to": self.to,
             "rule": self.rule,
             "reason": reason,

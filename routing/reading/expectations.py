@@ -20,7 +20,6 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
-    Scalar,
     choice,
     entries_of,
     text_of,
@@ -77,7 +76,17 @@ class At:
 
     def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
         """Return the instant in UTC."""
-        return Scalar(self.what, lambda text: instant(text, context.zone)).read(node, path, context)
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        try:
+            return instant(text, context.zone)
+        except Wrong as wrong:
+            if wrong.code == "missing-timezone":
+                context.home_zone()  # notes it, once for the whole file
+            else:
+                context.problems.error(node, path, wrong.code, str(wrong))
+            return None
 
 
 class Label:
@@ -197,12 +206,9 @@ def _expectation(
 
 
 def _check_rule(values: dict[str, Any], node: Mapping, path: Path, context: Context) -> None:
-    line_name = context.lines_by_number.get(values["to"])
-    line = context.names["line"].get(line_name) if line_name else None
-    if "rule" not in values or (line_name and line is None):
-        return
-    names = [*(rule.name for rule in (line.rules if line else ())), OTHERWISE, EMERGENCY]
-    if values["rule"] not in names:
+    line = context.lines_by_number.get(values["to"], "")
+    names = [*context.rule_names.get(line, ()), OTHERWISE, EMERGENCY]
+    if "rule" in values and values["rule"] not in names:
         context.names["rule"] = dict.fromkeys(names)
         unknown_name(node.entries["rule"][1], (path, "rule"), context, "rule", values["rule"])
 

@@ -208,7 +208,7 @@ def read_line(name: str, node: Node, path: Path, context: Context) -> Line | Non
     rules = values.get("rules", [])
     written = node.get("rules") if isinstance(node, Mapping) else None
     if isinstance(written, Items):
-        _check_names(written, (path, "rules"), context)
+        context.rule_names[name] = _check_names(written, (path, "rules"), context)
         _warn_of_hidden(written, (path, "rules"), context)
     otherwise: Action | None = values.get("otherwise")
     if otherwise is None:
@@ -223,7 +223,8 @@ def read_line(name: str, node: Node, path: Path, context: Context) -> Line | Non
     )
 
 
-def _check_names(rules: Items, path: Path, context: Context) -> None:
+def _check_names(rules: Items, path: Path, context: Context) -> list[str]:
+    """Return the names of the rules after refusing one that stands twice."""
     places: dict[str, int] = {}
     for index, rule in enumerate(rules.items):
         written = rule.get("name") if isinstance(rule, Mapping) else None
@@ -233,6 +234,7 @@ def _check_names(rules: Items, path: Path, context: Context) -> None:
             place = written or rule
             context.problems.error(place, ((path, index), "name"), "repeated-name", message)
         places.setdefault(name, rule.line)
+    return list(places)
 
 
 def _warn_of_hidden(rules: Items, path: Path, context: Context) -> None:

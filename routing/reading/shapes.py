@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
-from routing.problems import Path, Problems, Wrong, did_you_mean
+from routing.problems import Path, Problems, Wrong, did_you_mean, nearest
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.rules import NO_PARAMETERS, Parameters, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from zoneinfo import ZoneInfo
 
     from routing.callers import CallerList
 
@@ -40,8 +40,18 @@ class Context:
     allow: list[str] = field(default_factory=list)
     deny: list[str] = field(default_factory=list)
     emergency: tuple[Stage, ...] = ()
+    rule_names: dict[str, list[str]] = field(default_factory=dict)
+    """Line -> the names of its rules, also of those that could not be read."""
     lines_by_number: dict[str, str] = field(default_factory=dict)
     caller_lists: list[CallerList] = field(default_factory=list)
+
+    def home_zone(self) -> ZoneInfo:
+        """Return the file's zone, which is needed here; note once that it is missing."""
+        if self.zone is None:
+            message = "the file needs `timezone`, such as America/New_York, for its times"
+            self.problems.error(Node(1, 1), ((), "timezone"), "missing-key", message)
+            self.zone = ZoneInfo("UTC")
+        return self.zone
 
     def known(self, kind: str, name: str) -> bool:
         """Return whether a `kind` of that name is defined, and count it as used."""
@@ -127,7 +137,7 @@ class ListOf(Generic[T]):
     @property
     def what(self) -> str:
         """What the items are, for messages."""
-        return f"a list of {self.item.what}"
+        return f"a list, each item {self.item.what}"
 
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
@@ -177,11 +187,13 @@ class Record:
         if not isinstance(node, Mapping):
             wrong_kind(node, path, context, self.what)
             return None
+        for key in [key for key in node.entries if key not in self.fields]:
+            self._unknown(*node.entries[key], (path, key), context)
+            mend(node, key, self.fields)
         values = {}
-        for key, (key_node, value_node) in node.entries.items():
+        for key, (_, value_node) in node.entries.items():
             known = self.fields.get(key)
             if known is None:
-                self._unknown(key_node, value_node, (path, key), context)
                 continue
             value = known.shape.read(value_node, (path, key), context)
             if value is not None:
@@ -275,6 +287,16 @@ def check_name(key: Text, path: Path, context: Context) -> None:
     """Refuse an empty name."""
     if not key.text:
         context.problems.error(key, path, "empty-name", "a name may not be empty")
+
+
+def mend(node: Mapping, key: str, known: Iterable[str]) -> None:
+    """Let a mistyped key stand for the one that it nearly is, so that its value is read too.
+
+    Without it one wrong letter would bring errors wherever the value is missed.
+    """
+    meant = nearest(key, known, 0.8)
+    if meant and meant not in node.entries:
+        node.entries[meant] = node.entries.pop(key)
 
 
 def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from routing.dates import Calendar, Days, parse_days, public_holidays
 from routing.problems import Path, Wrong
@@ -231,12 +232,7 @@ def _schedule(values: dict[str, Any], node: Node, path: Path, context: Context) 
     known = {"hours", "except"}
     if isinstance(node, Mapping) and not node.entries.keys() & known and not node.merged:
         raise Wrong("missing-key", "a schedule needs `hours`: windows by day of the week")
-    zone = values.get("timezone", context.zone)
-    if zone is None:
-        if isinstance(node, Mapping) and "timezone" in node.entries:
-            return None
-        raise Wrong(
-            "missing-timezone", "write `timezone: America/New_York` at the top, or one in here"
-        )
+    refused = isinstance(node, Mapping) and "timezone" in node.entries
+    zone = values.get("timezone") or (ZoneInfo("UTC") if refused else context.home_zone())
     week = tuple(values.get("hours", [NEVER] * 7))
     return Schedule(path[1], zone, week, tuple(values.get("except", ())))

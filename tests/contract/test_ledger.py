@@ -2,448 +2,566 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import subprocess
-import sys
+import math
+import multiprocessing
+import random
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import MISSING, dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from callflow.ledger import OVERRIDE, PRESENCE, LedgerError, Setting, UnchangedError
-from callflow.record import ANSWERED, DIALED, OVER, RINGING, ROUTING, SENDING, Leg, Record
+from callflow import record as states
+from callflow.agenda import wake_at
+from callflow.ledger import OVERRIDE, PRESENCE, Setting, UnchangedError
+from callflow.record import Entry, Leg, Record
+from callflow.redis import RedisLedger
 from callflow.sqlite import SqliteLedger
+from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from callflow.ledger import Ledger
 
-    Count = Callable[[str], int]
-
-PROJECT = Path(__file__).parents[2]
-
-
-def _sqlite(folder: Path) -> Callable[[], Ledger]:
-    return partial(SqliteLedger, str(folder / "new" / "ledger.sqlite3"))
+NOW = 1_790_000_000.123456
+CENTURY = 36_500.0
+"""Days for which everything is kept, whatever the clock says."""
+TIMES = st.floats(NOW - 5, NOW + 5)
 
 
-BACKENDS = {"sqlite": _sqlite}
+@dataclass(frozen=True)
+class Opener:
+    """Opens the same ledger again and again, as processes do."""
+
+    backend: str
+    place: str
+    folder: str
+
+    def __call__(self) -> Ledger:
+        if self.backend == "sqlite":
+            return SqliteLedger(f"{self.folder}/new/ledger.sqlite3")
+        return RedisLedger(self.place, days=CENTURY, prefix=f"test:{self.folder}:")
 
 
-@pytest.fixture(params=BACKENDS)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Ledger]:
-    """Opens the same ledger again and again, as processes do; it can be pickled."""
-    return BACKENDS[request.param](tmp_path)
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with RedisServer() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def opened(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Opener:
+    return Opener(request.param, redis_url, str(tmp_path))
 
 
 @pytest.fixture
-def ledger(opened: Callable[[], Ledger]) -> Iterator[Ledger]:
+def ledger(opened: Opener) -> Iterator[Ledger]:
     made = opened()
     yield made
     made.close()
 
 
-def leg(name: str = "t-1", destination: str = "ana", **more: Any) -> Leg:
-    values = {
-        "token": name,
+def leg(token: str, destination: str = "ana", **more: Any) -> Leg:
+    values: dict[str, Any] = {
         "round": 1,
-        "destination": destination,
-        "transfer_to": "+19195552001",
+        "transfer_to": "+19195550101",
         "stage": "rule 1",
         "reason": "unconditional",
-        "request": {"state": "transferring", "transferTo": "+19195552001"},
+        "request": {"state": "transferring"},
         "ring": 20,
-        "started_at": 101.0,
+        "started_at": NOW,
     }
-    return Leg(**{**values, **more})
+    return Leg(token=token, destination=destination, **(values | more))
 
 
-def seen(ledger: Ledger, call_id: str, at: float = 100.0, *legs: Leg) -> None:
-    def change(record: Record, _: Count) -> None:
+def seen(ledger: Ledger, call_id: str = "c-1", at: float = NOW, **values: Any) -> None:
+    """Make a call known, with these values."""
+
+    def change(record: Record, _: Callable[[str], int]) -> None:
         record.seen_at = at
-        record.legs += legs
-
-    ledger.update(call_id, change)
-
-
-def put(ledger: Ledger, call_id: str, **values: Any) -> None:
-    def change(record: Record, _: Count) -> None:
         for name, value in values.items():
             setattr(record, name, value)
 
     ledger.update(call_id, change)
 
 
-def loaded(ledger: Ledger, call_id: str = "c-1") -> Record:
+def load(ledger: Ledger, call_id: str = "c-1") -> Record:
     record = ledger.load(call_id)
     assert record is not None
     return record
 
 
+def filled(kind: type, **values: Any) -> Any:
+    """Return a record or a leg that has no field left at its default."""
+    by_type: dict[str, Any] = {
+        "str": "é 'x' \ud800",
+        "float": NOW,
+        "int": 7,
+        "dict[str, Any]": {"é": [1, None, {"a": True, "b": 0.1}]},
+        "list[Leg]": [leg("t-1")],
+        "list[Entry]": [],
+    }
+    for field in fields(kind):
+        if field.type == "bool":
+            values.setdefault(field.name, not field.default)
+        else:
+            values.setdefault(field.name, by_type[str(field.type).removesuffix(" | None")])
+    return kind(**values)
+
+
+def vars_of(record: Record) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in fields(Record)}
+
+
 class TestUpdate:
-    def test_a_new_call_begins_empty(self, ledger: Ledger) -> None:
-        def change(record: Record, _: Count) -> str:
-            assert record == Record("c-1")
-            return "told"
-
-        assert ledger.update("c-1", change) == "told"
-        assert loaded(ledger) == Record("c-1")
-
-    def test_everything_comes_back(self, ledger: Ledger) -> None:
-        values: dict[str, Any] = {
-            "to": "+19195551000",
-            "caller": "sip:zoë@example.com",
-            "anonymous": True,
-            "diverted": "away",
-            "seen_at": 100.5,
-            "state": RINGING,
-            "doubt": True,
-            "answered_by_us_at": 101.0,
-            "line": "main",
-            "rule": "rule 1",
-            "action": "transfer",
-            "rules_digest": "d",
-            "plan": {"stages": [1, None, {"é": True}], "trace": []},
-            "progress": {"stage": 0, "used": [0]},
-            "round": 2,
-            "outcome": "busy",
-            "cause": "USER_BUSY",
-            "tone": True,
-            "retries": 3,
-            "retry_at": 1.25,
-            "legs": [
-                leg(state=DIALED, leg_id="c-leg", whisper={"sentence": "é"}),
-                leg("t-2", "bo", created=True, state=ANSWERED, answered_at=102.0),
-            ],
-        }
-        put(ledger, "c-1", **values)
-        assert loaded(ledger) == Record("c-1", **values)
-
-    def test_the_next_change_sees_the_last_one(self, ledger: Ledger) -> None:
-        put(ledger, "c-1", retries=1, state=ROUTING)
-        assert ledger.update("c-1", lambda record, _: (record.retries, record.state)) == (
-            1,
-            ROUTING,
-        )
-
-    def test_the_plan_stays_until_there_is_another(self, ledger: Ledger) -> None:
-        put(ledger, "c-1", plan={"a": 1})
-        put(ledger, "c-1", retries=1)
-        assert loaded(ledger).plan == {"a": 1}
-        put(ledger, "c-1", plan={"a": 2})
-        assert loaded(ledger).plan == {"a": 2}
-
-    @pytest.mark.parametrize("error", [UnchangedError, RuntimeError])
-    def test_a_change_that_raises_changes_nothing(
-        self, ledger: Ledger, error: type[Exception]
+    def test_it_makes_a_call_known_and_returns_what_the_change_returns(
+        self, ledger: Ledger
     ) -> None:
-        seen(ledger, "c-1")
-
-        def change(record: Record, _: Count) -> None:
-            record.state = OVER
-            record.legs.append(leg())
-            record.note(1.0, "lost")
-            raise error
-
-        for call_id in ("c-1", "c-2"):
-            with pytest.raises(error):
-                ledger.update(call_id, change)
-        assert loaded(ledger) == Record("c-1", seen_at=100.0)
-        assert ledger.load("c-2") is None
-        assert ledger.journal("c-1") == []
-        assert ledger.in_progress() == {}
-        assert ledger.call_of("t-1") is None
-        ledger.ping()
-
-    def test_calls_are_apart(self, ledger: Ledger) -> None:
-        put(ledger, "c-1", state=OVER)
-        put(ledger, "c-2", state=ROUTING)
-        assert (loaded(ledger).state, loaded(ledger, "c-2").state) == (OVER, ROUTING)
-
-    @pytest.mark.parametrize("call_id", ["c-'1", "c:1", "a/b", "é", "x" * 256, "{c-1}", "*"])
-    def test_ids_are_opaque(self, ledger: Ledger, call_id: str) -> None:
-        seen(ledger, call_id, 100.0, leg("t'{1}*"))
-        assert loaded(ledger, call_id).seen_at == 100.0
-        assert ledger.call_of("t'{1}*") == call_id
-        assert [record.call_id for record in ledger.recent(9)] == [call_id]
-
-    def test_nobody_knows_another_call(self, ledger: Ledger) -> None:
         assert ledger.load("c-1") is None
-        assert ledger.journal("c-1") == []
+        assert ledger.update("c-1", lambda record, _: (record.call_id, record.version)) == (
+            "c-1",
+            0,
+        )
+        assert load(ledger) == Record("c-1", version=1)
 
+    def test_every_field_comes_back(self, ledger: Ledger) -> None:
+        whole = filled(
+            Record,
+            call_id="c-1",
+            version=0,
+            legs=[filled(Leg, token="t-1", destination="é x"), leg("t-2")],
+        )
+        for kind, made in ((Record, whole), (Leg, whole.legs[0])):
+            for field in fields(kind):
+                default = field.default_factory if field.default is MISSING else field.default
+                if field.name not in {"version", "entries"}:
+                    assert getattr(made, field.name) != default, field.name
 
-class TestJournal:
-    def test_it_grows_in_the_order_of_time(self, ledger: Ledger) -> None:
-        for at in (3.0, 1.0, 2.0):
-            ledger.update("c-1", lambda record, _, at=at: record.note(at, "event", n=at))
-        entries = ledger.journal("c-1")
-        assert [(entry.at, entry.kind, entry.data) for entry in entries] == [
-            (at, "event", {"n": at}) for at in (1.0, 2.0, 3.0)
+        def change(record: Record, _: Callable[[str], int]) -> None:
+            for field in fields(Record):
+                setattr(record, field.name, getattr(whole, field.name))
+
+        ledger.update("c-1", change)
+        whole.version = 1
+        assert load(ledger) == whole
+        (recent,) = ledger.recent(1)
+        whole.plan = None
+        assert recent == whole
+        assert ledger.update("c-1", lambda record, _: vars_of(record)) == vars_of(whole)
+
+    def test_each_one_counts(self, ledger: Ledger) -> None:
+        for version in range(4):
+            assert ledger.update("c-1", lambda record, _: record.version) == version
+
+    def test_one_that_changes_nothing_writes_nothing(self, ledger: Ledger) -> None:
+        def change(record: Record, _: Callable[[str], int]) -> None:
+            record.note(NOW, "event")
+            record.legs.append(leg("t-1"))
+            raise UnchangedError
+
+        with pytest.raises(UnchangedError):
+            ledger.update("c-1", change)
+        assert ledger.load("c-1") is None
+        assert ledger.recent(9) == ledger.journal("c-1") == ledger.due(math.inf, 9) == []
+        assert ledger.call_of("t-1") is None
+        seen(ledger)
+        with pytest.raises(UnchangedError):
+            ledger.update("c-1", change)
+        assert (load(ledger).version, load(ledger).legs) == (1, [])
+
+    def test_one_that_fails_writes_nothing(self, ledger: Ledger) -> None:
+        def change(record: Record, _: Callable[[str], int]) -> None:
+            record.state = states.OVER
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            ledger.update("c-1", change)
+        assert ledger.load("c-1") is None
+        seen(ledger)
+        assert load(ledger).state == states.NEW
+
+    def test_the_plan_stays_until_another_one_comes(self, ledger: Ledger) -> None:
+        seen(ledger, plan={"route": 1})
+        assert ledger.update("c-1", lambda record, _: record.plan) is None
+        assert load(ledger).plan == {"route": 1}
+        seen(ledger, plan={"route": 2})
+        assert load(ledger).plan == {"route": 2}
+
+    def test_the_journal_keeps_its_order(self, ledger: Ledger) -> None:
+        for at, kind in ((NOW + 1, "b"), (NOW, "a"), (NOW + 1, "c")):
+            ledger.update(
+                "c-1", lambda record, _, at=at, kind=kind: record.note(at, kind, é=[kind])
+            )
+        ledger.update("c-2", lambda record, _: record.note(NOW, "other"))
+        assert ledger.journal("c-1") == [
+            Entry(NOW, "a", {"é": ["a"]}),
+            Entry(NOW + 1, "b", {"é": ["b"]}),
+            Entry(NOW + 1, "c", {"é": ["c"]}),
         ]
+        assert load(ledger).entries == []
 
-    def test_any_text_comes_back(self, ledger: Ledger) -> None:
-        odd = {"a": "é\u0000\U0001f600'\"\\", "b": [None, True, 1.5, {"c": "\ud800"}]}
-        ledger.update("c-1", lambda record, _: record.note(1.0, "event", **odd))
-        assert ledger.journal("c-1")[0].data == odd
-
-    def test_it_is_not_part_of_the_record(self, ledger: Ledger) -> None:
-        ledger.update("c-1", lambda record, _: record.note(1.0, "event"))
-        ledger.update("c-1", lambda record, _: record.note(2.0, "event"))
-        assert len(ledger.journal("c-1")) == 2
-        assert loaded(ledger).entries == []
+    def test_what_one_opening_writes_another_reads(self, opened: Opener) -> None:
+        seen(opened(), legs=[leg("t-1")])
+        assert load(opened()).legs == [leg("t-1")]
+        assert opened().call_of("t-1") == "c-1"
 
 
 class TestLegs:
-    def test_a_token_leads_to_its_call(self, ledger: Ledger) -> None:
-        seen(ledger, "c-1", 100.0, leg("t-1"), leg("t-2", "bo"))
-        assert [ledger.call_of(token) for token in ("t-1", "t-2", "t-3")] == ["c-1", "c-1", None]
-
-    def test_legs_in_progress_are_counted(self, ledger: Ledger) -> None:
-        seen(ledger, "c-1", 100.0, leg("t-1"), leg("t-2"), leg("t-3", "bo"))
-        seen(ledger, "c-2", 100.0, leg("t-4"))
-        assert ledger.in_progress() == {"ana": 3, "bo": 1}
+    def test_they_count_while_they_are_open(self, ledger: Ledger) -> None:
+        seen(ledger, legs=[leg("t-1"), leg("t-2", "bob")])
+        seen(ledger, "c-2", legs=[leg("t-3"), leg("t-4", "eve", state=states.ENDED)])
+        assert ledger.in_progress() == {"ana": 2, "bob": 1}
         assert sorted(ledger.calls_to("ana")) == ["c-1", "c-2"]
-        assert ledger.calls_to("bo") == ["c-1"]
-        assert ledger.calls_to("cy") == []
-        counted = ledger.update("c-2", lambda _, count: [count(n) for n in ("ana", "bo", "cy")])
-        assert counted == [3, 1, 0]
-
-    def test_the_end_of_a_leg_frees_its_place(self, ledger: Ledger) -> None:
-        seen(ledger, "c-1", 100.0, leg("t-1"), leg("t-2"))
-        ledger.update("c-1", lambda record, _: record.ended("t-1", "busy", "USER_BUSY", 110.0))
-        assert ledger.in_progress() == {"ana": 1}
-        ledger.update("c-1", lambda record, _: record.ended("t-2", "busy", "USER_BUSY", 110.0))
+        assert ledger.calls_to("bob") == ["c-1"]
+        assert ledger.calls_to("eve") == ledger.calls_to("nobody") == []
+        ledger.update("c-1", lambda record, _: record.ended("t-1", None, None, NOW))
+        assert ledger.in_progress() == {"ana": 1, "bob": 1}
+        ledger.update("c-1", lambda record, _: record.ended("t-2", None, None, NOW))
+        ledger.update("c-2", lambda record, _: record.ended("t-3", None, None, NOW))
         assert ledger.in_progress() == {}
-        assert ledger.calls_to("ana") == []
+
+    def test_two_of_one_call_to_one_destination(self, ledger: Ledger) -> None:
+        seen(ledger, legs=[leg("t-1"), leg("t-2")])
+        assert ledger.in_progress() == {"ana": 2}
+        assert ledger.calls_to("ana") == ["c-1"]
+
+    def test_a_change_sees_how_many_there_are(self, ledger: Ledger) -> None:
+        seen(ledger, legs=[leg("t-1")])
+
+        def count(_: Record, in_progress: Callable[[str], int]) -> tuple[int, int]:
+            return in_progress("ana"), in_progress("bob")
+
+        assert ledger.update("c-1", count) == ledger.update("c-2", count) == (1, 0)
+
+    def test_a_token_names_its_call_for_good(self, ledger: Ledger) -> None:
+        seen(ledger, legs=[leg("t-1")])
+        ledger.update("c-1", lambda record, _: record.ended("t-1", None, None, NOW))
         assert ledger.call_of("t-1") == "c-1"
+        assert ledger.call_of("t-2") is None
 
 
 class TestDue:
-    def test_a_call_that_waits_for_work(self, ledger: Ledger) -> None:
-        put(ledger, "c-late", state=ROUTING, retry_at=50.0)
-        put(ledger, "c-later", state=ROUTING, retry_at=60.0)
-        put(ledger, "c-not-yet", state=ROUTING, retry_at=500.0)
-        put(ledger, "c-over", state=OVER)
-        assert ledger.due(100.0, 10) == ["c-late", "c-later"]
-        assert ledger.due(100.0, 1) == ["c-late"]
-        assert ledger.due(10.0, 10) == []
+    def test_the_longest_overdue_first(self, ledger: Ledger) -> None:
+        for call_id, held_until in (("c-1", NOW), ("c-2", NOW - 1), ("c-3", NOW + 0.001)):
+            seen(ledger, call_id, holder="me", held_until=held_until)
+        assert ledger.due(NOW, 9) == ["c-2", "c-1"]
+        assert ledger.due(NOW, 1) == ["c-2"]
+        assert ledger.due(NOW - 2, 9) == []
 
-    def test_one_that_somebody_holds(self, ledger: Ledger) -> None:
-        put(ledger, "c-1", state=ROUTING, holder="me", held_until=200.0)
-        assert ledger.due(100.0, 10) == []
-        assert ledger.due(200.0, 10) == ["c-1"]
-        put(ledger, "c-1", holder=None)
-        assert ledger.due(100.0, 10) == ["c-1"]
-
-    def test_nothing_is_due_once_it_is_over(self, ledger: Ledger) -> None:
-        put(ledger, "c-1", state=ROUTING)
-        assert ledger.due(100.0, 10) == ["c-1"]
-        put(ledger, "c-1", state=OVER)
-        assert ledger.due(1e12, 10) == []
+    def test_a_change_moves_it(self, ledger: Ledger) -> None:
+        seen(ledger, holder="me", held_until=NOW)
+        seen(ledger, holder="me", held_until=NOW + 10)
+        assert ledger.due(NOW, 9) == []
+        assert ledger.due(NOW + 10, 9) == ["c-1"]
+        seen(ledger, holder=None, state=states.OVER)
+        assert ledger.due(math.inf, 9) == []
 
 
 class TestSettings:
-    def test_set_changed_and_taken_back(self, ledger: Ledger) -> None:
-        ana, bo = Setting("ana", "dnd", None), Setting("bo", "away", 200.0)
-        ledger.set(PRESENCE, bo)
+    def test_they_are_in_force_until_their_end(self, ledger: Ledger) -> None:
+        ana, bob = Setting("ana", "busy", None), Setting("bob", "dnd", NOW)
+        ledger.set(PRESENCE, bob)
         ledger.set(PRESENCE, ana)
-        ledger.set(OVERRIDE, Setting("office", "closed", 300.0))
-        assert ledger.settings(PRESENCE, 100.0) == [ana, bo]
-        assert ledger.settings(OVERRIDE, 100.0) == [Setting("office", "closed", 300.0)]
-        ledger.set(PRESENCE, Setting("ana", "busy", 150.0))
-        assert ledger.settings(PRESENCE, 100.0)[0].value == "busy"
+        assert ledger.settings(PRESENCE, NOW - 0.001) == [ana, bob]
+        assert ledger.settings(PRESENCE, NOW) == [ana]
+        assert ledger.settings(OVERRIDE, NOW) == []
+
+    def test_a_later_one_replaces_an_earlier_one(self, ledger: Ledger) -> None:
+        ledger.set(OVERRIDE, Setting("office", "open", NOW))
+        ledger.set(OVERRIDE, Setting("office", "closed", NOW + 9))
+        assert ledger.settings(OVERRIDE, 0) == [Setting("office", "closed", NOW + 9)]
+
+    def test_they_can_be_taken_back(self, ledger: Ledger) -> None:
+        ledger.set(PRESENCE, Setting("ana", "busy", None))
+        assert ledger.clear(OVERRIDE, "ana") is False
         assert ledger.clear(PRESENCE, "ana") is True
         assert ledger.clear(PRESENCE, "ana") is False
-        assert ledger.clear(OVERRIDE, "bo") is False
-        assert ledger.settings(PRESENCE, 100.0) == [bo]
-
-    def test_they_end(self, ledger: Ledger) -> None:
-        ledger.set(OVERRIDE, Setting("office", "closed", 200.0))
-        assert len(ledger.settings(OVERRIDE, 199.9)) == 1
-        assert ledger.settings(OVERRIDE, 200.0) == []
+        assert ledger.settings(PRESENCE, NOW) == []
 
 
-class TestSlots:
-    def test_they_are_apart(self, ledger: Ledger) -> None:
-        slots = [ledger.slot("k", 100.0, 0.5, 90.0) for _ in range(3)]
-        assert slots == pytest.approx([100.0, 100.5, 101.0])
-        assert ledger.slot("other", 100.0, 0.5, 90.0) == pytest.approx(100.0)
-
-    def test_never_in_the_past(self, ledger: Ledger) -> None:
-        assert ledger.slot("k", 0.0, 1.0, 100.0) == pytest.approx(100.0)
-        assert ledger.slot("k", 0.0, 1.0, 200.0) == pytest.approx(200.0)
-
-
-class TestRecentAndPrune:
+class TestRecent:
     def test_the_newest_first(self, ledger: Ledger) -> None:
-        assert ledger.recent(5) == []
-        for number in (3, 1, 4, 0, 2):
-            seen(ledger, f"c-{number}", 100.0 + number)
-        assert [record.call_id for record in ledger.recent(3)] == ["c-4", "c-3", "c-2"]
-        assert len(ledger.recent(100)) == 5
+        for call_id, at in (("c-1", NOW), ("c-2", NOW + 2), ("c-3", NOW + 1)):
+            seen(ledger, call_id, at)
+        assert [each.call_id for each in ledger.recent(9)] == ["c-2", "c-3", "c-1"]
+        assert [each.call_id for each in ledger.recent(1)] == ["c-2"]
+        assert ledger.recent(0) == []
 
-    def test_old_calls_are_forgotten_whole(self, ledger: Ledger) -> None:
-        for number in range(1, 1203):
-            seen(ledger, f"c-{number}", float(number))
-        seen(ledger, "c-1", 1.0, leg("t-1"))
-        seen(ledger, "c-1202", 1202.0, leg("t-2"))
-        ledger.update("c-1", lambda record, _: record.note(1.0, "event"))
-        assert ledger.prune(1202.0) == 1201
-        assert ledger.prune(1202.0) == 0
-        assert [record.call_id for record in ledger.recent(9)] == ["c-1202"]
+
+class TestSlot:
+    def test_moments_are_a_gap_apart(self, ledger: Ledger) -> None:
+        assert ledger.slot("a", NOW + 1, 0.2, NOW) == NOW + 1
+        assert ledger.slot("a", NOW, 0.2, NOW) == NOW + 1 + 0.2
+        assert ledger.slot("a", NOW, 0.2, NOW + 9) == NOW + 9
+        assert ledger.slot("b", NOW, 0.2, NOW) == NOW
+
+
+class TestPrune:
+    def test_it_forgets_everything_of_old_calls(self, ledger: Ledger) -> None:
+        seen(ledger, "c-1", NOW - 1, legs=[leg("t-1")], entries=[Entry(NOW, "event", {})])
+        seen(ledger, "c-2", NOW, legs=[leg("t-2")], entries=[Entry(NOW, "event", {})])
+        assert ledger.prune(NOW) == 1
         assert ledger.load("c-1") is None
         assert ledger.journal("c-1") == []
         assert ledger.call_of("t-1") is None
         assert ledger.in_progress() == {"ana": 1}
+        assert ledger.due(math.inf, 9) == ledger.calls_to("ana") == ["c-2"]
+        assert [each.call_id for each in ledger.recent(9)] == ["c-2"]
+        assert len(ledger.journal("c-2")) == 1
+        assert ledger.prune(NOW) == 0
+
+    def test_however_many_there_are(self, ledger: Ledger) -> None:
+        for number in range(1100):
+            seen(ledger, f"c-{number}", NOW - 1)
+        assert ledger.prune(NOW) == 1100
+        assert ledger.recent(9) == []
 
 
-class TestConnections:
-    def test_another_one_sees_it_at_once(
-        self, ledger: Ledger, opened: Callable[[], Ledger]
-    ) -> None:
-        seen(ledger, "c-1", 100.0, leg())
-        other = opened()
-        assert loaded(other) == loaded(ledger)
-        assert other.in_progress() == {"ana": 1}
-        other.close()
-
-    def test_after_closing_it_opens_again(self, ledger: Ledger) -> None:
-        seen(ledger, "c-1")
-        ledger.close()
-        ledger.close()
-        assert loaded(ledger).seen_at == 100.0
+class TestIds:
+    @pytest.mark.parametrize("odd", ["c-'1", "c:1", "a/b", "é", "x" * 256, "{c-1}", "*", "c 1"])
+    def test_they_are_opaque(self, ledger: Ledger, odd: str) -> None:
+        seen(ledger, odd, legs=[leg(f"t-{odd}", odd)])
+        seen(ledger, "other")
+        assert load(ledger, odd).seen_at == NOW
+        assert ledger.call_of(f"t-{odd}") == odd
+        assert ledger.in_progress() == {odd: 1}
+        assert ledger.calls_to(odd) == [odd]
+        assert {record.call_id for record in ledger.recent(9)} == {odd, "other"}
 
 
-def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Do work in many threads that begin at the same moment."""
-    start = threading.Barrier(count)
+class TestPing:
+    def test_it_changes_nothing(self, ledger: Ledger) -> None:
+        ledger.ping()
+        assert ledger.recent(9) == []
 
-    def begin(number: int) -> Any:
-        start.wait()
+
+# Many at once
+
+
+def in_threads(work: Callable[[int], Any], count: int) -> list[Any]:
+    """Begin all at the same moment."""
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> Any:
+        barrier.wait()
         return work(number)
 
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(begin, range(count)))
+        return list(pool.map(run, range(count)))
 
 
-class TestRaces:
-    def test_one_of_many_takes_the_call(self, opened: Callable[[], Ledger]) -> None:
-        ledgers = [opened(), opened()]
+def in_processes(work: Callable[[Opener, int], Any], opened: Opener, count: int = 3) -> list[Any]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        return list(pool.map(work, [opened] * count, range(count)))
 
-        def take(number: int) -> list[bool]:
-            ledger = ledgers[number % 2]
-            taken = [
-                ledger.update(f"c-{call}", lambda record, _: record.move("answered"))
-                for call in range(20)
-            ]
-            ledger.close()
-            return taken
 
-        results = together(16, take)
-        assert [sum(taken) for taken in zip(*results, strict=True)] == [1] * 20
+def _count_up(opened: Opener, _: int) -> None:
+    ledger = opened()
 
-    def test_no_change_is_lost(self, opened: Callable[[], Ledger]) -> None:
-        ledger = opened()
+    def change(record: Record, _: Callable[[str], int]) -> None:
+        record.retries += 1
+        record.note(NOW, "counted")
 
-        def count(_: int) -> None:
-            for _n in range(10):
-                ledger.update("c-1", _one_more)
-            ledger.close()
-
-        together(12, count)
-        assert loaded(ledger).retries == 120
-        assert len(ledger.journal("c-1")) == 120
+    def run(_: int) -> None:
+        for _number in range(10):
+            ledger.update("c-1", change)
         ledger.close()
 
-    def test_a_capacity_holds(self, opened: Callable[[], Ledger]) -> None:
-        ledger = opened()
+    in_threads(run, 4)
 
-        def begin(number: int) -> bool:
-            begun = ledger.update(f"c-{number % 5}", partial(_begin, f"t-{number}", 3))
-            ledger.close()
-            return begun
 
-        assert sum(together(16, begin)) == 3
-        assert ledger.in_progress() == {"ana": 3}
-        ledger.close()
+def _ring(opened: Opener, process: int) -> int:
+    """Ring a destination that takes three, for many calls at once; return how many got through."""
+    ledger = opened()
 
-    def test_slots_are_never_given_twice(self, opened: Callable[[], Ledger]) -> None:
-        ledger = opened()
+    def run(thread: int) -> int:
+        def change(record: Record, in_progress: Callable[[str], int]) -> int:
+            if in_progress("ana") >= 3:
+                return 0
+            record.legs.append(leg(f"t-{process}-{thread}"))
+            return 1
 
-        def take(_: int) -> float:
-            slot = ledger.slot("k", 100.0, 1.0, 90.0)
-            ledger.close()
-            return slot
+        return ledger.update(f"c-{process}-{thread}", change)
 
-        assert sorted(together(12, take)) == pytest.approx([100.0 + n for n in range(12)])
+    return sum(in_threads(run, 6))
 
-    def test_several_processes(self, opened: Callable[[], Ledger]) -> None:
-        """They open a ledger that does not exist yet, all at the same moment."""
-        recipe = pickle.dumps(opened).hex()
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-c", _RACER, recipe, str(number)],
-                cwd=PROJECT,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number in range(4)
+
+def _take_due(opened: Opener, process: int) -> list[str]:
+    """Take every call that is due, as workers do."""
+    ledger, taken = opened(), []
+
+    def change(record: Record, _: Callable[[str], int]) -> None:
+        if record.holder != "nobody":
+            raise UnchangedError
+        record.holder, record.held_until = f"p-{process}", NOW + 1000
+
+    while found := ledger.due(NOW, 5):
+        random.shuffle(found)
+        for call_id in found:
+            try:
+                ledger.update(call_id, change)
+            except UnchangedError:
+                continue
+            taken.append(call_id)
+    return taken
+
+
+def _pace(opened: Opener, _: int) -> list[float]:
+    ledger = opened()
+    return [ledger.slot("requests", NOW, 0.25, NOW) for _ in range(20)]
+
+
+class TestManyAtOnce:
+    def test_no_change_is_lost(self, opened: Opener) -> None:
+        in_processes(_count_up, opened)
+        record = load(opened())
+        assert (record.retries, record.version) == (120, 120)
+        assert len(opened().journal("c-1")) == 120
+
+    def test_no_destination_gets_more_than_it_takes(self, opened: Opener) -> None:
+        assert sum(in_processes(_ring, opened)) == 3
+        assert opened().in_progress() == {"ana": 3}
+
+    def test_each_due_call_is_taken_once(self, opened: Opener) -> None:
+        calls = [f"c-{number}" for number in range(30)]
+        for number, call_id in enumerate(calls):
+            seen(opened(), call_id, holder="nobody", held_until=NOW - number)
+        taken = in_processes(_take_due, opened)
+        assert sorted(chain.from_iterable(taken)) == sorted(calls)
+
+    def test_moments_of_a_pace_are_never_shared(self, opened: Opener) -> None:
+        taken = sorted(chain.from_iterable(in_processes(_pace, opened)))
+        assert taken == [NOW + 0.25 * number for number in range(60)]
+
+
+# One backend against the other: the same is done to both, and both must say the same of it
+
+
+class Twins(RuleBasedStateMachine):
+    """Does whatever comes to mind to two ledgers."""
+
+    CALLS = st.sampled_from(["c-1", "c-2", "c 3"])
+    DESTINATIONS = st.sampled_from(["ana", "bob", "+1 919:x"])
+    KINDS = st.sampled_from([PRESENCE, OVERRIDE])
+    NAMES = st.sampled_from(["x", "y"])
+
+    def __init__(self, opened: Opener, folder: Path) -> None:
+        super().__init__()
+        own = Path(opened.folder) / uuid4().hex
+        self.pair: list[Ledger] = [
+            Opener(opened.backend, opened.place, str(own))(),
+            SqliteLedger(str(folder / f"{uuid4().hex}.sqlite3")),
         ]
-        results = [json.loads(process.communicate(timeout=60)[0]) for process in running]
-        assert [process.returncode for process in running] == [0] * 4
-        taken = zip(*(each["taken"] for each in results), strict=True)
-        assert [sum(each) for each in taken] == [1] * 50
-        assert sum(each["begun"] for each in results) == 5
+        self.tokens: list[str] = []
+
+    def teardown(self) -> None:
+        for ledger in self.pair:
+            ledger.close()
+
+    def same(self, ask: Callable[[Ledger], Any]) -> Any:
+        ours, theirs = map(ask, self.pair)
+        assert ours == theirs
+        return ours
+
+    @rule(call=CALLS, at=TIMES, data=st.dictionaries(st.text(), st.floats(allow_nan=False)))
+    def see(self, call: str, at: float, data: dict[str, float]) -> None:
+        def change(record: Record, _: Callable[[str], int]) -> int:
+            # Calls of the same moment come in any order.
+            record.seen_at = record.seen_at or at + len(call) * 1e-3 + ord(call[-1]) * 1e-5
+            record.plan = {"route": data}
+            record.note(at, "event", data=data)
+            return record.version
+
+        self.same(lambda ledger: ledger.update(call, change))
+
+    @rule(call=CALLS, destination=DESTINATIONS)
+    def begin(self, call: str, destination: str) -> None:
+        token = f"t-{len(self.tokens)}"
+        self.tokens.append(token)
+
+        def change(record: Record, in_progress: Callable[[str], int]) -> int:
+            record.legs.append(leg(token, destination))
+            return in_progress(destination)
+
+        self.same(lambda ledger: ledger.update(call, change))
+
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        token = data.draw(st.sampled_from([*self.tokens, "t-?"]))
+        call = self.same(lambda ledger: ledger.call_of(token))
+        if call is not None:
+            self.same(
+                lambda ledger: ledger.update(call, lambda it, _: it.ended(token, None, None, NOW))
+            )
+
+    @rule(call=CALLS, held_until=st.none() | TIMES)
+    def hold(self, call: str, held_until: float | None) -> None:
+        def change(record: Record, _: Callable[[str], int]) -> None:
+            record.holder = held_until and "me"
+            record.held_until = held_until or 0.0
+
+        self.same(lambda ledger: ledger.update(call, change))
+
+    @rule(call=CALLS)
+    def change_nothing(self, call: str) -> None:
+        def change(record: Record, _: Callable[[str], int]) -> None:
+            record.legs.clear()
+            raise UnchangedError
+
+        for ledger in self.pair:
+            with pytest.raises(UnchangedError):
+                ledger.update(call, change)
+
+    @rule(kind=KINDS, name=NAMES, value=st.text(), until=st.none() | TIMES)
+    def set(self, kind: str, name: str, value: str, until: float | None) -> None:
+        self.same(lambda ledger: ledger.set(kind, Setting(name, value, until)))
+
+    @rule(kind=KINDS, name=NAMES)
+    def clear(self, kind: str, name: str) -> None:
+        self.same(lambda ledger: ledger.clear(kind, name))
+
+    @rule(key=NAMES, not_before=TIMES, gap=st.floats(0, 2), now=TIMES)
+    def slot(self, key: str, not_before: float, gap: float, now: float) -> None:
+        self.same(lambda ledger: ledger.slot(key, not_before, gap, now))
+
+    @rule(before=TIMES)
+    def prune(self, before: float) -> None:
+        self.same(lambda ledger: ledger.prune(before))
+
+    @invariant()
+    def both_say_the_same(self) -> None:
+        for call in ("c-1", "c-2", "c 3"):
+            self.same(lambda ledger, call=call: (ledger.load(call), ledger.journal(call)))
+        for destination in ("ana", "bob", "+1 919:x"):
+            self.same(lambda ledger, to=destination: sorted(ledger.calls_to(to)))
+        self.same(lambda ledger: ledger.in_progress())
+        waking = self.same(lambda ledger: sorted(ledger.due(math.inf, 9)))
+        assert waking == sorted(
+            each.call_id for each in self.pair[0].recent(9) if wake_at(each) is not None
+        )
+        self.same(lambda ledger: sorted(ledger.due(NOW, 9)))
+        self.same(lambda ledger: sorted(each.call_id for each in ledger.recent(9)))
+        self.same(lambda ledger: [each for each in ledger.recent(9) if each.seen_at])
+        for kind in (PRESENCE, OVERRIDE):
+            self.same(lambda ledger, kind=kind: ledger.settings(kind, NOW))
 
 
-def _one_more(record: Record, _: Count) -> None:
-    record.retries += 1
-    record.note(float(record.retries), "event")
-
-
-def _begin(name: str, capacity: int, record: Record, count: Count) -> bool:
-    if count("ana") >= capacity:
-        return False
-    record.legs.append(leg(name, state=SENDING))
-    return True
-
-
-_RACER = """
-import json, pickle, sys
-from functools import partial
-from tests.contract.test_ledger import _begin
-recipe, number = sys.argv[1:]
-ledger = pickle.loads(bytes.fromhex(recipe))()
-move = lambda record, count: record.move("answered")
-taken = [ledger.update(f"c-{call}", move) for call in range(50)]
-begun = sum(ledger.update("c-1", partial(_begin, f"t-{number}-{n}", 5)) for n in range(5))
-print(json.dumps({"taken": taken, "begun": begun}))
-"""
-
-
-class TestSqliteFailing:
-    @pytest.mark.parametrize("place", ["/proc/nowhere/l.sqlite3", "/dev/null/l.sqlite3", "/"])
-    def test_a_place_where_nothing_can_be_written(self, place: str) -> None:
-        ledger = SqliteLedger(place)
-        for use in (
-            ledger.ping,
-            lambda: ledger.update("c-1", lambda record, _: record.move("answered")),
-            lambda: ledger.recent(1),
-            lambda: ledger.call_of("t"),
-            lambda: ledger.due(1.0, 1),
-            lambda: ledger.settings(PRESENCE, 1.0),
-            lambda: ledger.slot("k", 1.0, 1.0, 1.0),
-        ):
-            with pytest.raises(LedgerError):
-                use()
-
-    def test_a_file_that_is_no_ledger(self, tmp_path: Path) -> None:
-        place = tmp_path / "ledger.sqlite3"
-        place.write_bytes(b"something else entirely, and long enough to be looked at" * 50)
-        with pytest.raises(LedgerError):
-            SqliteLedger(str(place)).ping()
+def test_it_does_what_sqlite_does(opened: Opener, tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        lambda: Twins(opened, tmp_path),
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,4 +1,4 @@
-"""The router keeps hold of a call until someone has answered, the caller has left, or all is spent."""
+"""The router holds a call until someone has answered, the caller has left, or all is spent."""
 
 from __future__ import annotations
 
@@ -428,3 +428,13 @@ def children(pid: int) -> list[int]:
 def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_the_documented_rate_limits_are_waited_out(house: Service) -> None:
+    behave(house, ann="busy", last=("answer", {"after": 0.1}))
+    company(house).switch(rate_limits="documented")
+    calls = [house.dial(NIGHT) for _ in range(3)]
+    for call_id in calls:
+        reaches(house, call_id, LAST, 30)
+    assert len(house.transfers()) <= 2 * len(calls) + 6
+    assert sorted(rung(house, calls[0])) == [ANN] * 3 + [LAST] * 3

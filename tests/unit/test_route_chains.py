@@ -331,7 +331,12 @@ def test_a_called_sip_address_is_not_sent_as_caller_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("caller", "said"), [("", "unknown"), ("sip:{rule}@x.test", "sip:{rule}@x.test")]
+    ("caller", "said"),
+    [
+        ("", "anonymous"),
+        ("sip:anonymous@anonymous.invalid", "anonymous"),
+        ("sip:{rule}@x.test", "sip:{rule}@x.test"),
+    ],
 )
 def test_a_sentence_is_filled_in_once_and_never_empty(caller: str, said: str) -> None:
     rule = "transferTo: a, whisperAudio: {sentence: '{from}'}"

@@ -1,0 +1,274 @@
+"""The ledger in Redis: many hosts share calls, timers, busy counts, presence and pacing.
+
+A record is read, changed here and written by a script that refuses if anything the change went
+by has changed meanwhile; then it is read and changed again. So nobody ever waits for a lock.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from callflow import redis_scripts as scripts
+from callflow.agenda import wake_at
+from callflow.ledger import ContendedError, LedgerError, Setting
+from callflow.record import Entry, Record, dump, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+T = TypeVar("T")
+
+PREFIX = "callrouter:"
+_PATIENCE = 1.0
+"""Seconds to connect, and to wait for an answer or for a free connection."""
+_CONNECTIONS = 8
+"""Most connections of a process; `?max_connections=` in the URL changes it."""
+_CHECKED = 30
+"""Seconds after which an idle connection is checked before it is used."""
+_TRIES = 100
+_LONGEST_PAUSE = 0.02
+_DAY = 86_400
+_PACE_KEPT = 3600
+_AT_ONCE = 500
+
+
+class RedisLedger:
+    """Keeps everything under one prefix of one Redis, for `days` and one day more at most.
+
+    One object serves all threads of a process.
+    """
+
+    def __init__(self, url: str, days: float = 30, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
+        self._kept = int((days + 1) * _DAY)
+        self._place = _place(url)
+        self._db = _connect(url, self._place)
+        self._update = self._db.register_script(scripts.UPDATE)
+        self._in_progress = self._db.register_script(scripts.IN_PROGRESS)
+        self._slot = self._db.register_script(scripts.SLOT)
+        self._prune = self._db.register_script(scripts.PRUNE)
+        self._versions = self._db.register_script(scripts.VERSIONS)
+
+    def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
+        """Change the record of a call in one atomic step, making the call known; count it."""
+        for tried in range(_TRIES):
+            if tried:
+                time.sleep(random.uniform(0, min(0.001 * tried, _LONGEST_PAUSE)))  # noqa: S311
+            with self._asking():
+                stored = self._db.hget(self._key("call", call_id), "record")
+            record = load(json.loads(stored)) if stored else Record(call_id)
+            version, before = record.version, {leg.token: leg.is_open for leg in record.legs}
+            counted: dict[str, int] = {}
+            result = change(record, self._counter(counted))
+            record.version += 1
+            legs = [leg for leg in record.legs if before.get(leg.token) != leg.is_open]
+            told = {
+                "version": str(version),
+                "counted": counted,
+                "legs": [
+                    {"token": leg.token, "destination": leg.destination, "open": leg.is_open}
+                    for leg in legs
+                ],
+            }
+            if self._write(record, told):
+                return result
+        raise ContendedError(f"a call at {self._place} was changed by others {_TRIES} times")
+
+    def _counter(self, counted: dict[str, int]) -> Callable[[str], int]:
+        def in_progress(destination: str) -> int:
+            with self._asking():
+                count = int(self._db.zcard(self._key("open", destination)))
+            return counted.setdefault(destination, count)
+
+        return in_progress
+
+    def _write(self, record: Record, told: dict[str, Any]) -> bool:
+        now, wake = time.time(), wake_at(record)
+        told |= {
+            "write": secrets.token_hex(8),
+            "next": str(record.version),
+            "keep": self._kept,
+            "expires": repr(now + self._kept),
+            "expired": repr(now - self._kept),
+            "seen": repr(record.seen_at),
+        }
+        if wake is not None:
+            told["wake"] = repr(wake)
+        plan = json.dumps(record.plan) if record.plan is not None else ""
+        texts = [json.dumps(dump(record)), plan, json.dumps(told), *map(_text, record.entries)]
+        return bool(self._run(self._update, record.call_id, *texts))
+
+    def load(self, call_id: str) -> Record | None:
+        """Return the record of a call with its plan."""
+        with self._asking():
+            stored, plan = self._db.hmget(self._key("call", call_id), "record", "plan")
+        if stored is None:
+            return None
+        record = load(json.loads(stored))
+        record.plan = json.loads(plan) if plan else None
+        return record
+
+    def journal(self, call_id: str) -> list[Entry]:
+        """Return the journal of a call, in order."""
+        with self._asking():
+            rows = self._db.lrange(self._key("journal", call_id), 0, -1)
+        return sorted((Entry(*json.loads(row)) for row in rows), key=lambda entry: entry.at)
+
+    def call_of(self, token: str) -> str | None:
+        """Return the call whose leg a token names."""
+        with self._asking():
+            found: str | None = self._db.get(self._key("leg", token))
+        return found
+
+    def due(self, now: float, limit: int) -> list[str]:
+        """Return calls that somebody should look at by now, the longest overdue first."""
+        with self._asking():
+            found: list[str] = self._db.zrangebyscore(self._key("wake"), "-inf", now, 0, limit)
+        return found
+
+    def in_progress(self) -> dict[str, int]:
+        """Return the number of legs in progress by destination."""
+        found = self._run(self._in_progress, repr(time.time()))
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+    def calls_to(self, destination: str) -> list[str]:
+        """Return the calls that have a leg in progress to a destination."""
+        with self._asking():
+            members = self._db.zrange(self._key("open", destination), 0, -1)
+        return sorted({member.rpartition(" ")[0] for member in members})
+
+    def recent(self, limit: int) -> list[Record]:
+        """Return the calls seen last, the newest first."""
+        with self._asking():
+            calls = self._db.zrevrange(self._key("seen"), 0, limit - 1) if limit else []
+            with self._db.pipeline(transaction=False) as pipeline:
+                for call_id in calls:
+                    pipeline.hget(self._key("call", call_id), "record")
+                rows = pipeline.execute()
+        return [load(json.loads(row)) for row in rows if row]
+
+    def settings(self, kind: str, now: float) -> list[Setting]:
+        """Return the presence or overrides in force."""
+        with self._asking():
+            rows = self._db.hgetall(self._key("settings", kind))
+        found = [Setting(name, *json.loads(row)) for name, row in sorted(rows.items())]
+        return [each for each in found if each.until is None or each.until > now]
+
+    def set(self, kind: str, setting: Setting, *, if_unset: bool = False) -> None:
+        """Set a presence or an override, in place of what was set for that name."""
+        row = json.dumps([setting.value, setting.until])
+        write = self._db.hsetnx if if_unset else self._db.hset
+        with self._asking():
+            write(self._key("settings", kind), setting.name, row)
+
+    def clear(self, kind: str, name: str) -> bool:
+        """Take back what was set for a name; return whether something was."""
+        with self._asking():
+            return bool(self._db.hdel(self._key("settings", kind), name))
+
+    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+        """Return the next free moment for a paced request, and take it."""
+        moments = [repr(float(moment)) for moment in (now, not_before, gap)]
+        return float(self._run(self._slot, key, *moments, _PACE_KEPT))
+
+    def prune(self, before: float) -> int:
+        """Forget calls seen before an instant, some at a time; return how many."""
+        pruned = 0
+        while True:
+            count = int(self._run(self._prune, repr(float(before)), _AT_ONCE))
+            pruned += count
+            if count < _AT_ONCE:
+                return pruned
+
+    def versions(self, call_ids: Sequence[str]) -> dict[str, int]:
+        """Return the versions of records, 0 for a call that is not known."""
+        found: dict[str, int] = {}
+        for start in range(0, len(call_ids), _AT_ONCE):
+            some = call_ids[start : start + _AT_ONCE]
+            found |= dict(zip(some, self._run(self._versions, *some), strict=True))
+        return found
+
+    def mark(self) -> str:
+        """Return what stays the same until this Redis has lost its data."""
+        key = self._key("mark")
+        with self._asking():
+            self._db.set(key, secrets.token_hex(8), nx=True)
+            return str(self._db.get(key))
+
+    def ping(self) -> None:
+        """Raise LedgerError if the ledger cannot be written."""
+        with self._asking():
+            self._db.set(self._key("ping"), 1, px=1000)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._db.connection_pool.disconnect(inuse_connections=False)
+
+    def _key(self, *names: str) -> str:
+        return self._prefix + ":".join(names)
+
+    def _run(self, script: Any, *values: object) -> Any:
+        with self._asking():
+            return script(args=[self._prefix, *values])
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            yield
+        except redis.RedisError as error:
+            raise LedgerError(f"the ledger at {self._place}: {_because(error)}") from error
+
+
+def _connect(url: str, place: str) -> Any:
+    """Return a client whose connections are made when they are needed.
+
+    A request is repeated once on a fresh connection if its own was cut, as all are by a restart:
+    each one here does no more when it is done twice. One that is not answered is not repeated.
+    """
+    try:
+        pool = redis.BlockingConnectionPool.from_url(
+            url,
+            **{"max_connections": _CONNECTIONS} if "max_connections=" not in url else {},
+            timeout=_PATIENCE,
+            socket_timeout=_PATIENCE,
+            socket_connect_timeout=_PATIENCE,
+            health_check_interval=_CHECKED,
+            retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
+            protocol=2,
+            decode_responses=True,
+            encoding_errors="surrogatepass",
+        )
+    except (ValueError, TypeError):
+        # The error would show the URL, and the password in it.
+        raise LedgerError(f"the ledger's URL for {place} cannot be understood") from None
+    return redis.Redis(connection_pool=pool)
+
+
+def _place(url: str) -> str:
+    """Return host and port of a URL, for messages."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "localhost", parts.port or 6379
+    except ValueError:
+        return "an unreadable address"
+    return f"{host}:{port}"
+
+
+def _because(error: redis.RedisError) -> str:
+    if isinstance(error, redis.AuthenticationError):
+        return "the credentials are refused"
+    return str(error) or type(error).__name__
+
+
+def _text(entry: Entry) -> str:
+    return json.dumps([entry.at, entry.kind, entry.data])
