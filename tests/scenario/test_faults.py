@@ -319,3 +319,16 @@ def test_the_documented_rate_limit(phone: Service) -> None:
         check_one_leg(phone, call_id)
         assert phone.transfers(call_id)[0].body | PLAIN_BODY == phone.transfers(call_id)[0].body
     assert phone.phone.problems() == []
+
+
+@pytest.mark.parametrize("does", ["hang", "lose-answer"])
+def test_answering_that_outlasts_the_budget_is_done_by_the_fallback(does: str) -> None:
+    with Service(RULES, fallback=True, CALLBACK_BUDGET="1", AUTO_ANSWER="false") as service:
+        assert service.phone is not None
+        on = {"method": "POST", "state": "active"}
+        service.phone.fault(does, on=on, seconds=2, times=1)
+        call_id = service.dial(PLAIN)
+        check_one_leg(service, call_id)
+        (problem,) = service.phone.problems()
+        assert (problem["event"], problem["status"]) == ("incomingcall", 503)
+        assert len(service.transfers(call_id)) == 1
