@@ -119,6 +119,8 @@ class Record:
     checked_at: float | None = None
     retry_at: float | None = None
     retries: int = 0
+    given_back: int = 0
+    """How often the platform was told that the call was not routed."""
     line: str | None = None
     rule: str | None = None
     action: str | None = None

@@ -156,7 +156,15 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
 
 
 def _give_back(record: Record, because: str) -> None:
-    """Let go of a call: the platform's fallback takes it, or tells us of it once more."""
+    """Let go of a call: the platform's fallback takes it, or tells us of it once more.
+
+    The platform tells twice and no more ("Catapult: Callback retries"), so the second time there
+    is nobody but us.
+    """
+    record.given_back += 1
+    if record.given_back > 1:
+        _try_later(record, because)
+        return
     record.note(time.time(), "gave-up", because=because)
     record.move("not routed")
     record.doubt = True
