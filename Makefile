@@ -1,11 +1,18 @@
-# Everything a developer or CI does. Each target sets up what it needs.
-PYTHON ?= python3
+# Everything a developer, an operator or CI does. Each target sets up what it needs; Python 3.11 or
+# newer with venv, and make, are all that must be there before.
+OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -r
 
-.PHONY: demo run test lint bench clean
+.PHONY: help demo run test lint bench clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
 
 demo: $(READY)  ## emulator, service and sample calls; no account needed
 	@$(BIN)/flask demo
@@ -14,27 +21,33 @@ run: $(READY)  ## serve for real; settings come from the environment
 	@$(BIN)/gunicorn app:app
 
 test: $(DEV_READY)  ## every test
-	@$(BIN)/pytest -n 4 --dist loadgroup
+	@$(BIN)/pytest -n 4 --dist loadfile
 
 lint: $(DEV_READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 
-bench: $(DEV_READY)
-	@$(BIN)/python -m benchmarks
+bench: $(DEV_READY)  ## every measurement of benchmarks/
+	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
+	else echo "there is nothing in benchmarks/ to run yet"; fi
 
-clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean:  ## remove what the other targets made; var/ with its ledger stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		tests/sdk/node_modules tests/sdk/.lock
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed (this is %s): make PYTHON=python3.12 …" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(OLD_ENOUGH)'; then \
+		echo "Python 3.11 or newer is needed, and $(or $(PYTHON),python3) is not;" \
+			"install one, or name it: make PYTHON=/path/to/python3.11 …" >&2; exit 1; fi
+	@echo "setting up $(VENV), once …"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(READY): requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(READY): requirements.txt | $(BIN)/python
+	@$(INSTALL) requirements.txt
 	@touch $@
 
-$(DEV_READY): requirements.txt requirements-dev.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(DEV_READY): requirements.txt requirements-dev.txt | $(BIN)/python
+	@$(INSTALL) requirements-dev.txt
 	@touch $(READY) $@

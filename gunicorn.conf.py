@@ -19,11 +19,11 @@ except settings_module.SettingsError as error:
 if _missing:
     sys.exit("cannot start: " + "; ".join(_missing))
 
-bind = f"0.0.0.0:{os.environ.get('PORT') or 5000}"
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+bind = f"0.0.0.0:{settings.port}"
+workers = settings.workers
 # A thread waits while the platform answers: calls/s x seconds of its answer, and half as much
 # again. 2 x 64 hold 200 calls/s with an API of 200 ms, with room for callbacks that wait.
-worker_class = "gthread"
+worker_class = "web.worker.Worker"
 threads = settings.threads
 backlog = 2048
 # gthread keeps a connection open for the next callback; longer than the platform's pauses.
@@ -52,7 +52,7 @@ def post_worker_init(worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the metrics forget a worker that has gone."""
-    from prometheus_client import multiprocess
+    from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set
 
     multiprocess.mark_process_dead(worker.pid)
 

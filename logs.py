@@ -9,7 +9,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-_NUMBER = re.compile(r"(?:\+|%2B)\d{5,15}|(?<![\w.-])\d{7,15}(?![\w.])", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?:\+|%(?:25)*2B)\d(?:[ ().-]{0,2}\d){4,14}"  # +12125550142, also quoted or spaced
+    r"|(?<![\w.-])\d{7,15}(?!\w|\.\d)"
+    r"|(?<![\w.-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)",
+    re.IGNORECASE,
+)
 _RESERVED = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from catapult.transfer import InvalidParameterError, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LEGS_PATH = "/callbacks/catapult/legs/"
 PLATFORM_URL = "https://api.catapult.inetwork.com/v1"
+_ID = re.compile(r"(?!\.+$)[\w.~@:+-]+", re.ASCII)
+_LEDGERS = ("sqlite:///", "redis://", "rediss://")
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -38,6 +43,8 @@ class Settings:
     """Where the workers of this host keep copies of calls while Redis is away."""
     callback_budget: float = 8.0
     """Seconds within which a callback is answered, retries included."""
+    port: int = 5000
+    workers: int = 2
     threads: int = 64
     """Threads of one worker, and so the most connections to the API that it keeps."""
     ring_tone_url: str = ""
@@ -94,7 +101,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     read = _Reader(given)
     defaults = {each.name: each.default for each in fields(Settings)}
     return Settings(
-        user_id=given.get("BANDWIDTH_USER_ID", ""),
+        user_id=read.id("BANDWIDTH_USER_ID"),
         api_token=given.get("BANDWIDTH_API_TOKEN", ""),
         api_secret=given.get("BANDWIDTH_API_SECRET", ""),
         api_url=read.url("BANDWIDTH_API_URL", PLATFORM_URL),
@@ -108,7 +115,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         copies_path=given.get("LEDGER_COPIES", ""),
         ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
-        threads=int(read.number("WEB_THREADS", 64, 1, 1024)),
+        port=read.whole("PORT", 5000, 1, 65_535),
+        workers=read.whole("WEB_CONCURRENCY", 2, 1, 256),
+        threads=read.whole("WEB_THREADS", 64, 1, 1024),
         ring_tone_url=read.url("RING_TONE_URL", ""),
         metrics_token=given.get("METRICS_TOKEN", ""),
         log_level=read.choice(
@@ -144,6 +153,20 @@ class _Reader:
             raise SettingsError(f"{name} is {value!r}; write a number from {least} to {most}")
         return number
 
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        value = self._given.get(name)
+        if value is None:
+            return default
+        if not value.isdecimal() or not least <= int(value) <= most:
+            raise SettingsError(f"{name} is {value!r}; write a whole number from {least} to {most}")
+        return int(value)
+
+    def id(self, name: str) -> str:
+        value = self._given.get(name, "")
+        if value and not _ID.fullmatch(value):
+            raise SettingsError(f"{name} is not an id; it looks like u-abc123")
+        return value
+
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         value = self._given.get(name, default)
         for word in allowed:
@@ -156,16 +179,18 @@ class _Reader:
         if not value:
             return ""
         try:
-            parts = urlsplit(value)
-            good = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        except ValueError:
-            good = False
-        if not good:
-            raise SettingsError(f"{name} is not an http(s) URL; write it as https://host/path")
-        return value.rstrip("/")
+            return check_url(name, value).rstrip("/")
+        except InvalidParameterError as error:
+            raise SettingsError(
+                f"{name} is not an http(s) URL; write it as https://host/path"
+            ) from error
 
     def ledger(self, default: str) -> str:
-        value = self._given.get("LEDGER_URL") or self._given.get("REDIS_URL") or default
-        if not value.startswith(("sqlite:///", "redis://", "rediss://")):
-            raise SettingsError("LEDGER_URL must start with sqlite:///, redis:// or rediss://")
+        name = "LEDGER_URL" if "LEDGER_URL" in self._given else "REDIS_URL"
+        value = self._given.get(name, default)
+        kind = next((each for each in _LEDGERS if value.startswith(each)), None)
+        if kind is None:
+            raise SettingsError(f"{name} must start with {', '.join(_LEDGERS)}")
+        if value == kind:
+            raise SettingsError(f"{name} names no place after {kind}")
         return value

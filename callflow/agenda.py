@@ -99,7 +99,7 @@ def _routing_task(record: Record) -> str:
 def _while_ringing(record: Record, start: float) -> Iterator[Task]:
     winner = winner_of(record)
     if winner is not None:
-        if "whisperAudio" not in winner.request or winner.whisper_over:
+        if winner.whisper is None or winner.whisper_over:
             yield Task(start, JOIN, winner.token)
         elif winner.whispered_at is None:
             yield Task(start, WHISPER, winner.token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from callflow import changes
 from callflow.ledger import OVERRIDE, PRESENCE
 from callflow.patience import CallGoneError
 from routing.conditions import Facts
@@ -12,7 +13,7 @@ from routing.conditions import Facts
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
     from callflow.patience import Patience
-    from callflow.record import Leg, Record
+    from callflow.record import Leg
     from callflow.rulebook import Rulebook
     from routing.rules import RuleSet
 
@@ -82,22 +83,14 @@ class FactFinder:
         try:
             patience.look(leg.leg_id or call_id)
         except CallGoneError:
-            self._ledger.update(call_id, lambda record, _: _lost(record, leg.token))
+            lost = changes.ended(leg, None, "its hangup was never reported")
+            self._ledger.update(call_id, lambda record, _: lost(record))
             return 1
-        self._ledger.update(call_id, lambda record, _: _checked(record, leg.token))
+        checked = changes.of_leg(leg, checked_at=time.time())
+        self._ledger.update(call_id, lambda record, _: checked(record))
         return 0
 
 
 def _is_stale(leg: Leg) -> bool:
     heard = max(leg.started_at, leg.answered_at or 0.0, leg.checked_at or 0.0)
     return leg.is_open and time.time() - heard > _BELIEVED
-
-
-def _lost(record: Record, token: str) -> None:
-    record.ended(token, None, "its hangup was never reported", time.time())
-
-
-def _checked(record: Record, token: str) -> None:
-    leg = record.leg(token)
-    if leg is not None:
-        leg.checked_at = time.time()

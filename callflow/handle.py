@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from callflow.ledger import LedgerError, UnchangedError
+from callflow.leg_tasks import WHISPER
 from callflow.record import ANNOUNCING
-from callflow.tasks import ANNOUNCEMENT, WHISPER_TAG
+from callflow.tasks import ANNOUNCEMENT
 from callflow.work import NotRoutedError, Worker
 from routing.callers import is_withheld, normal_party
 from routing.words import NO_ANSWER, outcome_of
@@ -122,7 +123,7 @@ class CallHandler:
             record.ended(token, outcome_of(event.cause), event.cause, now)
         elif event.type == "timeout":
             record.ended(token, NO_ANSWER, "timeout", now)
-        elif _is_done(event, WHISPER_TAG):
+        elif _is_done(event, WHISPER):
             leg.whisper_over = True
 
 

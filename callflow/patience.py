@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 from catapult.errors import (
     AccountError,
     CallNotActiveError,
-    CatapultError,
     RefusedError,
     TryAgainError,
     UnknownOutcomeError,
-    UnreachableError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from callflow.pacing import Pacer
     from callflow.record import Leg
     from catapult.client import Client
     from catapult.transfer import Audio, Transfer
@@ -43,13 +42,17 @@ class CallGoneError(Exception):
 class GaveUpError(Exception):
     """The time is up, or the account is refused: the platform's own fallback must act."""
 
+    @property
+    def is_unsent(self) -> bool:
+        """Whether the last request was certainly not executed."""
+        return isinstance(self.__cause__, TryAgainError | AccountError)
+
 
 class Patience:
     """Asks the platform on behalf of one piece of work, until its deadline (monotonic seconds).
 
     `hold` is called before each request with the seconds that it may take, so that the work is
-    not taken for abandoned. `pace` gives the moment (epoch seconds) for a repetition that the
-    platform has put off by a number of seconds, so that the waiting ones do not come all at once.
+    not taken for abandoned.
     """
 
     def __init__(
@@ -57,12 +60,13 @@ class Patience:
         client: Client,
         deadline: float,
         hold: Callable[[float], None],
-        pace: Callable[[float], float],
+        pacer: Pacer,
     ) -> None:
         self._client = client
         self._deadline = deadline
         self._hold = hold
-        self._pace = pace
+        self._pacer = pacer
+        self._paced = False
         self._pause = _FIRST_PAUSE
 
     def answer(self, call_id: str) -> None:
@@ -151,19 +155,13 @@ class Patience:
 
     def look(self, call_id: str) -> CallResource:
         """Return a call as it is. Raises CallGoneError if it is over, GaveUpError."""
-        while True:
-            try:
-                call = self._client.get_call(call_id, timeout=self._time())
-            except AccountError as error:
-                raise GaveUpError(str(error)) from error
-            except RefusedError as error:
-                raise CallGoneError(str(error)) from error
-            except CatapultError as error:
-                self._wait(error)
-                continue
-            if call.is_over:
-                raise CallGoneError(f"the call is {call.state}")
-            return call
+        try:
+            call = self._insist(lambda timeout: self._client.get_call(call_id, timeout=timeout))
+        except RefusedError as error:
+            raise CallGoneError(str(error)) from error
+        if call is None or call.is_over:
+            raise CallGoneError(f"the call is {call.state if call else 'gone'}")
+        return call
 
     def legs_of(self, call_id: str, leg: Leg) -> list[str]:
         """Return the ids of what an attempt has already made; "" for one that is not named.
@@ -183,7 +181,7 @@ class Patience:
             return self._client.list_calls(to=leg.transfer_to, timeout=timeout)
 
         try:
-            calls = self._insist(listed, lambda: False) or []
+            calls = self._insist(listed) or []
         except RefusedError:
             return []
         return [call.id for call in calls if _is_of(call, leg)]
@@ -209,19 +207,38 @@ class Patience:
         except CallGoneError:
             return
 
-    def _insist(self, send: Callable[[float], T], done: Callable[[], bool]) -> T | None:
-        """Send until it is done. `done` is asked after each doubt; None if it says so."""
+    def _insist(
+        self, send: Callable[[float], T], done: Callable[[], bool] | None = None
+    ) -> T | None:
+        """Send until it is done. `done` is asked after each doubt; None if it says so.
+
+        Without `done` it is a question, which may be asked again.
+        """
         while True:
+            had_turn = self._take_turn()
             try:
-                return send(self._time())
+                answer = send(self._time())
             except AccountError as error:
                 raise GaveUpError(str(error)) from error
             except TryAgainError as error:
-                self._wait(error)
+                self._put_off(error, had_turn=had_turn)
             except (UnknownOutcomeError, CallNotActiveError) as error:
-                if done():
+                if done is None and isinstance(error, CallNotActiveError):
+                    raise
+                if done is not None and done():
                     return None
                 self._wait(error)
+            else:
+                if had_turn:
+                    self._pacer.went_well()
+                return answer
+
+    def _take_turn(self) -> bool:
+        """Wait for our turn while requests are refused for their rate; return whether they are."""
+        turn = self._pacer.turn()
+        if turn is not None:
+            self._sleep(turn - time.time(), TryAgainError("too many requests"))
+        return turn is not None
 
     def _time(self) -> float:
         """Return the seconds that the next request may take."""
@@ -229,13 +246,21 @@ class Patience:
         self._hold(max(timeout, 0.0))
         return timeout
 
+    def _put_off(self, error: TryAgainError, *, had_turn: bool) -> None:
+        """Wait before a request that was not executed is repeated."""
+        if error.wait is None:
+            self._wait(error)
+        else:
+            self._pacer.refused(error.wait, had_turn=had_turn)
+
     def _wait(self, error: Exception) -> None:
-        """Wait as told, or a little longer each time; give up if that is past the deadline."""
-        told = error.wait if isinstance(error, TryAgainError) else None
-        paced = told is not None and not isinstance(error, UnreachableError)
-        pause = self._pace(told or 0.0) - time.time() if paced else self._pause
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-        end = time.monotonic() + pause
+        """Wait a little, longer each time."""
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_PAUSE)
+        self._sleep(pause, error)
+
+    def _sleep(self, seconds: float, error: Exception) -> None:
+        """Sleep, keeping hold of the call; give up if that is past the deadline."""
+        end = time.monotonic() + seconds
         if end >= self._deadline:
             raise GaveUpError(str(error)) from error
         while (left := end - time.monotonic()) > 0:

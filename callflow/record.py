@@ -57,9 +57,12 @@ class Leg:
     request: dict[str, Any]
     ring: int
     started_at: float
+    whisper: dict[str, Any] | None = None
     created: bool = False
     """Whether we called it ourselves (a ring group) instead of transferring the call."""
     state: str = SENDING
+    unsent: bool = False
+    """Whether it is known that its request was never executed."""
     leg_id: str | None = None
     ring_until: float | None = None
     answered_at: float | None = None

@@ -57,9 +57,10 @@ class Rulebook:
         try:
             stat = self._path.stat()
             # A change within the clock's grain of the file system keeps time and size, so a file
-            # that was written just now is read again.
-            mark = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            if mark == self._seen and time.time() - stat.st_mtime > 2:
+            # that was changed just now is read again. Copying tools set the time of the content
+            # (mtime); nobody sets that of the change (ctime).
+            mark = (stat.st_ctime_ns, stat.st_size, stat.st_ino)
+            if mark == self._seen and time.time() - stat.st_ctime > 2:
                 return
             content = self._path.read_bytes()
         except OSError as error:

@@ -10,9 +10,10 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from callflow import agenda
+from callflow import agenda, changes
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
+from callflow.pacing import Pacer
 from callflow.patience import CallGoneError, GaveUpError, Patience
 from callflow.record import ANSWERING, ROUTING
 from callflow.tasks import Job, Tasks
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 _RETRY = 1.0
 """Seconds until a task that failed in mid-call is tried again."""
 _MOST_RETRIES = 60
+_LONGEST_WORK = 30.0
+"""Seconds that work may take while no callback waits for it."""
 _MARGIN = 0.25
 """Seconds of the budget that are left for our own answer to a callback."""
-_PACE_GAP = 0.2
-"""Seconds between the repetitions of requests that were refused for their rate."""
 
 
 class NotRoutedError(Exception):
@@ -60,6 +61,7 @@ class Worker:
         self._ledger = ledger
         self._client = client
         self._tell = tell
+        self._pacer = Pacer(ledger)
         self._tasks = Tasks(settings, ledger, facts, tell)
 
     def work(self, call_id: str, fact: Callable[[Record], None] | None = None) -> None:
@@ -68,14 +70,15 @@ class Worker:
         Raises NotRoutedError if the call could not be routed, LedgerError.
         """
         me = secrets.token_hex(8)
-        deadline = time.monotonic() + self._settings.callback_budget - _MARGIN
+        budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
+        deadline = time.monotonic() + budget
         taken = self._take(call_id, me, fact)
         while taken is not None:
             record, task = taken
             patience = self._patience(call_id, me, deadline, record.held_until)
-            job = Job(record, task, me, patience)
+            job = Job(record, task, patience)
             try:
-                taken = self._take(call_id, me, self._do(job, told=fact is not None))
+                taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
             except TakenOverError:
                 return
 
@@ -99,7 +102,7 @@ class Worker:
         except UnchangedError:
             return None
 
-    def _do(self, job: Job, *, told: bool) -> Callable[[Record], None]:
+    def _do(self, job: Job, me: str, *, told: bool) -> Callable[[Record], None]:
         """Do one task; return what it changes in the record.
 
         A call that cannot be routed the first time is given back while the platform waits to be
@@ -109,15 +112,14 @@ class Worker:
         try:
             return self._tasks.do(job)
         except CallGoneError as error:
-            because = str(error)
-            self._tell("call-over", call_id=call_id, because=because)
-            return lambda record: record.end(time.time(), because)
+            self._tell("call-over", call_id=call_id, because=str(error))
+            return changes.over(str(error))
         except (GaveUpError, RefusedError, NoRulesError) as error:
             because = str(error)
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
             if job.record.legs or job.record.state not in {ANSWERING, ROUTING} or not told:
                 return lambda record: _try_later(record, because)
-            self._take(call_id, job.me, lambda record: _give_back(record, because))
+            self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
 
     def _patience(self, call_id: str, me: str, deadline: float, held_until: float) -> Patience:
@@ -130,13 +132,7 @@ class Worker:
                 if not self._ledger.update(call_id, lambda record, _: _extend(record, me, held)):
                     raise TakenOverError
 
-        def pace(wait: float) -> float:
-            now = time.time()
-            if not wait:
-                return now + _PACE_GAP
-            return self._ledger.slot("requests", now + wait, _PACE_GAP, now)
-
-        return Patience(self._client, deadline, hold, pace)
+        return Patience(self._client, deadline, hold, self._pacer)
 
 
 def _next_task(record: Record, me: str, now: float) -> Task | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.calls import calls
+from commands.demo import demo
+from commands.emulator import emulator_command
 from commands.rules import rules
+from commands.runtime import override, presence
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -13,5 +16,5 @@ if TYPE_CHECKING:
 
 def register_commands(app: Flask) -> None:
     """Add every command to `flask`."""
-    for command in (rules, calls):
+    for command in (rules, calls, override, presence, demo, emulator_command):
         app.cli.add_command(command)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
-from routing.problems import RulesError
+from routing.problems import RulesError, did_you_mean
 from routing.reader import read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from routing.problems import Problem
     from routing.rules import RuleSet
 
@@ -42,6 +44,16 @@ def good_rules(path: Path) -> RuleSet:
         for problem in error.errors:
             click.echo(problem_line(path, "error", problem), err=True)
         raise click.exceptions.Exit(1) from None
+
+
+def known(what: str, name: str, names: Iterable[str]) -> str:
+    """Return `name` if it is one of `names`; anything else is wrong usage."""
+    names = list(names)
+    if name in names:
+        return name
+    hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+    more = " that has a capacity" if what == "destination" else ""
+    raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
 
 
 def problem_line(path: Path, kind: str, problem: Problem) -> str:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.explanation import as_data, as_text
-from commands.output import JSON_OPTION, good_rules, print_json, problem_line, rules_path, text_of
+from commands.output import (
+    JSON_OPTION,
+    good_rules,
+    known,
+    print_json,
+    problem_line,
+    rules_path,
+    text_of,
+)
 from routing import expectations
 from routing.callers import is_withheld, normal_party
 from routing.conditions import Call, Facts
@@ -122,13 +130,11 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     found = good_rules(rules_path(file))
     call = _call(found, to, given["caller"], given["at"], given["diverted"])
     facts = Facts(
-        frozenset(_known("destination", name, found.limited) for name in given["busy"]),
+        frozenset(known("destination", name, found.limited) for name in given["busy"]),
         _pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
         _pairs("--override", given["override"], found.schedules, OVERRIDES),
     )
-    outcomes = [
-        _known("outcome", each, (*OUTCOMES, *OUTCOME_BY_CAUSE)) for each in given["outcome"]
-    ]
+    outcomes = [known("outcome", each, (*OUTCOMES, *OUTCOME_BY_CAUSE)) for each in given["outcome"]]
     chosen = route(found, call, facts)
     walked = walk(chosen, facts, outcomes)
     if as_json:
@@ -158,15 +164,6 @@ def _instant(found: RuleSet, at: str | None) -> dt.datetime:
         raise click.UsageError(f"--at: {wrong}") from None
 
 
-def _known(what: str, name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    if name in known:
-        return name
-    hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-    more = " that has a capacity" if what == "destination" else ""
-    raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
-
-
 def _pairs(
     option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
 ) -> dict[str, str]:
@@ -175,5 +172,5 @@ def _pairs(
         name, equals, value = pair.partition("=")
         if not equals:
             raise click.UsageError(f"{option}: write {pair}={values[0]}")
-        pairs[_known(option.strip("-"), name, names)] = _known("state", value, values)
+        pairs[known(option.strip("-"), name, names)] = known("state", value, values)
     return pairs

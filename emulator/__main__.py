@@ -43,7 +43,7 @@ def emulator_command(switches: tuple[str, ...], **settings: Any) -> None:
     try:
         phone_company = Emulator(switches=_switch_values(switches), **settings)
     except ControlError as error:
-        raise click.BadParameter(str(error), param_hint="--switch") from None
+        raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"cannot listen there: {error.strerror}") from None
     click.echo(f"emulator: {phone_company.url}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,8 @@ class Account:
     def __init__(self) -> None:
         self.applications: dict[str, Application] = {}
         self.numbers: dict[str, Number] = {}  # by E.164 number
-        self.errors: deque[dict[str, Any]] = deque(maxlen=_KEPT_ERRORS)
+        self._errors: deque[dict[str, Any]] = deque(maxlen=_KEPT_ERRORS)
+        self._errors_lock = threading.Lock()  # callbacks fail on threads of their own
 
     def application(self, application_id: str) -> Application:
         """Return the application with this id; raises ApiError ``application-not-found``."""
@@ -101,7 +103,13 @@ class Account:
         """Keep a failure for GET /errors. Catapult: Errors; newest first."""
         details = [{"id": new_id("ued"), **detail} for detail in body.get("details", [])]
         row = {"id": new_id("ue"), "time": timestamp(), **body, "details": details}
-        self.errors.appendleft({name: value for name, value in row.items() if value != []})
+        with self._errors_lock:
+            self._errors.appendleft({name: value for name, value in row.items() if value != []})
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Recent failures, the newest first."""
+        with self._errors_lock:
+            return list(self._errors)
 
     def note_failure(self, code: str, details: dict[str, str]) -> None:
         """Keep a failure that no request was answered with, such as that of a callback."""

@@ -8,7 +8,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from emulator import api_account, api_bridges, api_calls
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from emulator.accounts import Account
     from emulator.exchange import Exchange
     from emulator.platform import Platform
+
+Row = TypeVar("Row")
 
 PAGE_SIZE, PAGE_MOST = 25, 1000
 _CONFLICT_S = 0.1  # how long an update takes while the switch update_conflict is on
@@ -69,10 +71,8 @@ class Context:
         base = f"/v1/users/{user}" if relative else self.base
         return Answer(201, headers={"Location": f"{base}/{collection}/{new_id}"})
 
-    def page(self, rows: list[dict[str, Any]], *, paged: bool = True) -> Answer:
+    def page(self, rows: list[Row], render: Callable[[Row], Any]) -> Answer:
         """200 with one page of a list, and a Link header that leads to the others."""
-        if not paged:
-            return self.ok(rows)
         page, size = self._whole("page", 0, None), self._whole("size", PAGE_SIZE, PAGE_MOST)
         links = {"first": 0}
         if page > 0:
@@ -82,7 +82,8 @@ class Context:
         header = ", ".join(
             f'<{self._page_url(at, size)}>; rel="{rel}"' for rel, at in links.items()
         )
-        return json_answer(200, rows[page * size : (page + 1) * size], {"Link": header})
+        shown = [render(row) for row in rows[page * size : (page + 1) * size]]
+        return json_answer(200, shown, {"Link": header})
 
     def _whole(self, name: str, default: int, most: int | None) -> int:
         text = self.request.query.get(name) or str(default)
@@ -151,9 +152,14 @@ def handle(platform: Platform, request: Request) -> Answer:
 
 
 def _answer(platform: Platform, request: Request) -> Answer:
-    latency = platform.switches.seconds("latency_s")
-    if latency:
+    answer = _answer_or_fail(platform, request)
+    # The answer is held back, not the deed: events may overtake it, as they do in life.
+    if latency := platform.switches.seconds("latency_s"):
         time.sleep(latency)
+    return answer
+
+
+def _answer_or_fail(platform: Platform, request: Request) -> Answer:
     fault = platform.faults.take(request)
     try:
         if fault is not None:

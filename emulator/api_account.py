@@ -65,8 +65,7 @@ def create_application(context: Context) -> Answer:
 
 def list_applications(context: Context) -> Answer:
     """Catapult: List applications."""
-    applications = context.account.applications.values()
-    return context.page([resources.application(one) for one in applications])
+    return context.page(list(context.account.applications.values()), resources.application)
 
 
 def get_application(context: Context) -> Answer:
@@ -110,8 +109,8 @@ def list_numbers(context: Context) -> Answer:
     """Catapult: List phone numbers."""
     wanted = context.request.query.get("applicationId")
     numbers = context.account.numbers.values()
-    shown = [resources.number(one, context.base) for one in numbers]
-    return context.page([one for one in shown if wanted in {None, one.get("applicationId")}])
+    chosen = [one for one in numbers if wanted in {None, one.application_id}]
+    return context.page(chosen, lambda one: resources.number(one, context.base))
 
 
 def get_number(context: Context) -> Answer:
@@ -143,12 +142,12 @@ def _apply(context: Context, number: Number, body: Body) -> None:
 
 def list_errors(context: Context) -> Answer:
     """Catapult: List errors, the newest first."""
-    return context.page(list(context.account.errors))
+    return context.page(context.account.errors(), dict)
 
 
 def get_error(context: Context) -> Answer:
     """Catapult: Get error."""
-    for row in context.account.errors:
+    for row in context.account.errors():
         if row["id"] == context.ids[0]:
             return context.ok(row)
     raise ApiError("resource-not-found")
@@ -156,8 +155,8 @@ def get_error(context: Context) -> Answer:
 
 def list_recordings(context: Context) -> Answer:
     """Catapult: List recordings, the newest first."""
-    recordings = reversed(context.exchange.media.recordings.values())
-    return context.page([resources.recording(one, context.base) for one in recordings])
+    recordings = list(reversed(context.exchange.media.recordings.values()))
+    return context.page(recordings, lambda one: resources.recording(one, context.base))
 
 
 def get_recording(context: Context) -> Answer:

@@ -23,8 +23,8 @@ def create_bridge(context: Context) -> Answer:
 
 def list_bridges(context: Context) -> Answer:
     """Catapult: List bridges, the newest first."""
-    bridges = reversed(context.exchange.bridges.all.values())
-    return context.page([resources.bridge(one, context.base) for one in bridges])
+    bridges = list(reversed(context.exchange.bridges.all.values()))
+    return context.page(bridges, lambda one: resources.bridge(one, context.base))
 
 
 def get_bridge(context: Context) -> Answer:

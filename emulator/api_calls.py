@@ -97,8 +97,9 @@ def list_calls(context: Context) -> Answer:
     legs = [leg for leg in context.exchange.legs.values() if _matches(leg, query)]
     if query.get("sortOrder", "desc").lower() != "asc":
         legs.reverse()
-    whole = "bridgeId" in query or "conferenceId" in query
-    return context.page([show(context, leg) for leg in legs], paged=not whole)
+    if "bridgeId" in query or "conferenceId" in query:
+        return context.ok([show(context, leg) for leg in legs])
+    return context.page(legs, lambda leg: show(context, leg))
 
 
 def _matches(leg: Leg, query: dict[str, str]) -> bool:
@@ -280,7 +281,7 @@ def update_gather(context: Context) -> Answer:
 def list_events(context: Context) -> Answer:
     """Catapult: List call events."""
     leg = get_leg(context, context.ids[0])
-    return context.page([resources.event_row(row) for row in leg.events], paged=False)
+    return context.ok([resources.event_row(row) for row in leg.events])
 
 
 def get_event(context: Context) -> Answer:

@@ -13,9 +13,11 @@ from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
+from emulator.clock import run_safely
 from emulator.log import Log, masked
 from emulator.outgoing import Outgoing
 
@@ -122,7 +124,7 @@ class Callbacks:
                     self._outboxes.pop(leg_id, None)
                     return
                 message = outbox.waiting.popleft()
-            self._deliver(message)
+            run_safely(partial(self._deliver, message))
 
     def _deliver(self, message: Message) -> None:
         target = message.target
@@ -154,15 +156,10 @@ class Callbacks:
 
     def _request(self, url: str, message: Message) -> tuple[int | None, str | None]:
         target, headers = message.target, {"User-Agent": USER_AGENT, **_authorization(url)}
-        body: bytes | None = None
-        path = _path(url)
-        if target.method == "GET":
-            query = self._query(message.event)
-            path += ("&" if "?" in path else "?") + query
-        else:
-            headers["Content-Type"] = "application/json; charset=utf-8"
-            body = json.dumps(message.event).encode()
         try:
+            path, body = self._written(url, message)
+            if body is not None:
+                headers["Content-Type"] = "application/json; charset=utf-8"
             status = self._http.request(
                 target.method, url, path, body, headers, target.timeout_ms / 1000
             )
@@ -171,6 +168,13 @@ class Callbacks:
         except (OSError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"
         return status, None
+
+    def _written(self, url: str, message: Message) -> tuple[str, bytes | None]:
+        """Write the event into the path's query, or into a body."""
+        path = _path(url)
+        if message.target.method == "GET":
+            return path + ("&" if "?" in path else "?") + self._query(message.event), None
+        return path, json.dumps(message.event).encode()
 
     def _query(self, event: Event) -> str:
         as_printed = self._switches.is_("diversion_get", "as_printed")

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from emulator.people import People
     from emulator.switches import Switches
 
-# Assumed: nobody answers an inbound call for this long, seconds.
-UNANSWERED_S = 60.0
 # A cause that no page lists stands for an internal error. Catapult: Hangup event.
 INTERNAL = "UNSPECIFIED"
 
@@ -79,7 +77,8 @@ class Exchange:
         if application.auto_answer:
             self.answer(leg)
         else:
-            self.later(leg, UNANSWERED_S, lambda: self._give_up(leg))
+            patience_s = self.switches.seconds("unanswered_s")
+            self.later(leg, patience_s, lambda: self._give_up(leg))
 
     def answer(self, leg: Leg) -> None:
         """Answer a leg for the API, the application or the person called."""

@@ -76,6 +76,9 @@ def read_fault(body: dict[str, Any]) -> Fault:
         raise ControlError(f"does cannot be {does!r}; it takes {'|'.join(DOES)}")
     if not isinstance(on, dict) or set(on) - {"method", "path", "state"}:
         raise ControlError("on takes an object with method, path and state")
+    for name in ("ids", "headers"):
+        if not isinstance(body.get(name), dict | None):
+            raise ControlError(f"{name} takes an object")
     times = body.get("times", 1)
     if times is not None and (not isinstance(times, int) or times < 0):
         raise ControlError("times takes a whole number, or null for ever")
@@ -87,12 +90,18 @@ def read_fault(body: dict[str, Any]) -> Fault:
         on.get("state"),
         times,
         _status(body),
-        float(body.get("seconds", usual_s)),
+        _seconds(body.get("seconds", usual_s)),
         {
             name: body.get(name)
             for name in ("code", "category", "message", "ids", "headers", "body")
         },
     )
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ControlError(f"seconds cannot be {value!r}; it takes 0 or more")
+    return float(value)
 
 
 def _status(body: dict[str, Any]) -> int:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
+from base64 import b32encode
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from emulator.clock import Timer, timestamp
 
-# 23 characters of this alphabet follow the prefix in ids seen in captures.
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH = 23
 
 
 def new_id(prefix: str) -> str:
-    """Make an id such as ``c-les3n4xmg6d7l7f7cuhtrzw``."""
-    return f"{prefix}-" + "".join(secrets.choice(_ALPHABET) for _ in range(23))
+    """Make an id such as ``c-les3n4xmg6d7l7f7cuhtrzw``: captures show 23 characters of a-z2-7."""
+    return f"{prefix}-{b32encode(os.urandom(15))[:_ID_LENGTH].decode().lower()}"
 
 
 class State(StrEnum):

@@ -35,7 +35,10 @@ class Request:
 
     def json(self) -> Any:
         """Parse the body; None if it is empty. Raises ValueError."""
-        return json.loads(self.body) if self.body.strip() else None
+        try:
+            return json.loads(self.body) if self.body.strip() else None
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass

@@ -37,6 +37,13 @@ class Settings:
     fallback_url: str | None = None
     switches: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise ControlError for what cannot be, before a port is opened."""
+        Switches(self.switches)
+        for number in self.numbers:
+            if not is_number(number):
+                raise ControlError(f"{number!r} is not an E.164 number")
+
 
 class Platform:
     """All parts, wired. ``origin`` is the absolute URL of the server, without a path."""
@@ -45,7 +52,7 @@ class Platform:
         self.settings = settings
         self.base = f"{origin}/v1/users/{settings.user_id}"
         self.log = Log()
-        self.switches = Switches(dict(settings.switches))
+        self.switches = Switches(settings.switches)
         self.account = Account()
         self.people = People(self.switches)
         self.faults = Faults()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import socket
 import sys
 import threading
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
+_logger = logging.getLogger(__name__)
 _LARGEST_BODY = 1024 * 1024
 
 
@@ -24,6 +27,29 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
     answer: Callable[[Request], Answer]
+
+    def __init__(self, place: tuple[str, int]) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(place, _Connection)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection and remember it."""
+        connection, address = super().get_request()
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection and forget it."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Close the port and every connection."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Show what went wrong, unless it is only that a client went away."""
@@ -39,8 +65,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
-            self.send_error(413 if length.isdecimal() else 400)
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+            self.send_error(411)
+            self.close_connection = True
+            return
+        if int(length) > _LARGEST_BODY:
+            self.send_error(413)
             self.close_connection = True
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -81,7 +111,7 @@ class Emulator:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0, **settings: Any) -> None:
         self.settings = Settings(**settings)
-        self._server = _Server((host, port), _Connection)
+        self._server = _Server((host, port))
         self._server.answer = self._answer
         shown = "127.0.0.1" if host in {"", "0.0.0.0"} else host  # noqa: S104 - it is compared
         self.origin = f"http://{shown}:{self._server.server_address[1]}"
@@ -100,8 +130,7 @@ class Emulator:
 
     def stop(self) -> None:
         """Close the port and let every call fall silent."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.hang_up()
         self.platform.close()
 
     def __enter__(self) -> Self:
@@ -121,6 +150,13 @@ class Emulator:
         old.close()
 
     def _answer(self, request: Request) -> Answer:
+        try:
+            return self._route(request)
+        except Exception:
+            _logger.exception("the emulator failed to answer %s %s", request.method, request.path)
+            return json_answer(500, {"error": "the emulator itself has failed; its log says how"})
+
+    def _route(self, request: Request) -> Answer:
         if request.segments[:1] == ["v1"]:
             return api.handle(self.platform, request)
         if (request.method, request.path) == ("POST", "/_control/reset"):

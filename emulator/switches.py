@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import ControlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Value = str | float
 
@@ -63,6 +66,7 @@ SWITCHES: dict[str, Switch] = {
         "transferring", ("transferring", "active"), "the state shown for the A leg while B rings"
     ),
     "transfer_ring_s": Switch(60.0, (), "seconds a transferred leg rings"),
+    "unanswered_s": Switch(60.0, (), "seconds an inbound call waits for the router to answer it"),
     "bleg_events_without_url": Switch(
         "none", ("none", "a_url"), "where B's events go if the transfer has no callbackUrl"
     ),
@@ -108,11 +112,11 @@ SWITCHES: dict[str, Switch] = {
 class Switches:
     """The values in force."""
 
-    def __init__(self, values: dict[str, Any] | None = None) -> None:
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Value] = {name: row.default for name, row in SWITCHES.items()}
         self.set(values or {})
 
-    def set(self, values: dict[str, Any]) -> None:
+    def set(self, values: Mapping[str, Any]) -> None:
         """Set some switches, or none if one is wrong: then ControlError says what exists."""
         self._values |= {name: _read(name, value) for name, value in values.items()}
 

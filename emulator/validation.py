@@ -46,7 +46,7 @@ class Body:
             raise ApiError("validation-error", "Content-Type must be application/json.")
         try:
             values = request.json()
-        except (ValueError, RecursionError):
+        except ValueError:
             raise ApiError("validation-error", "Request body is not valid JSON.") from None
         if not isinstance(values, dict):
             raise ApiError("validation-error", "Request body is not a JSON object.")

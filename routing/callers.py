@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 ANONYMOUS = "anonymous"
@@ -23,7 +24,12 @@ class CallerList:
             return True
         if caller in self.exact or caller.startswith(self.prefixes):
             return True
-        return bool(self.hosts) and caller.startswith("sip:") and _host(caller) in self.hosts
+        return bool(self.hosts) and caller.startswith("sip:") and self._has_host(caller)
+
+    def _has_host(self, caller: str) -> bool:
+        """Return whether the caller's host is listed; a pattern without a port takes every port."""
+        host = _host(caller)
+        return host in self.hosts or host.partition(":")[0] in self.hosts
 
 
 def caller_list(patterns: list[str]) -> CallerList:
@@ -56,4 +62,4 @@ def is_withheld(caller: str) -> bool:
 
 
 def _host(uri: str) -> str:
-    return uri.rpartition("@")[2].lower()
+    return re.split("[;?]", uri.rpartition("@")[2], maxsplit=1)[0].lower()

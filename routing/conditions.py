@@ -92,7 +92,7 @@ class From:
     def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
         """Return whether the caller is in the list."""
         is_in = self.callers.has(call.caller, anonymous=call.anonymous)
-        caller = "anonymous caller" if call.anonymous else f"from {call.caller}"
+        caller = "the anonymous caller" if call.anonymous else f"from {call.caller}"
         return f"{caller} is {'' if is_in else 'not '}in {' or '.join(self.written)}"
 
 

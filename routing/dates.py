@@ -6,14 +6,26 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
-from routing.problems import Wrong
+from routing.problems import Wrong, did_you_mean
 
 _RULE_KEYS = {
     *("FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "DTSTART"),
     *("BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"),
 }
+_NUMBERS = {
+    "INTERVAL": (1, 1000),
+    "COUNT": (1, 1000),
+    "BYMONTH": (1, 12),
+    "BYMONTHDAY": (-31, 31),
+    "BYYEARDAY": (-366, 366),
+    "BYWEEKNO": (-53, 53),
+    "BYSETPOS": (-366, 366),
+}
+"""Parts that hold numbers -> the least and the greatest; none of them may be 0."""
+_WEEKDAY = re.compile(r"([+-]?[0-9]{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
+_ENDS = {"INTERVAL", "COUNT", "UNTIL"}
 _FREQUENCIES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 
 
@@ -112,7 +124,7 @@ class Calendar:
         for part in self.parts:
             name = part.name_of(day)
             if name is not None:
-                return name
+                return f"{self.name}: {name}"
         return None
 
     def last_day(self) -> dt.date | None:
@@ -127,14 +139,14 @@ def parse_days(text: str) -> Days | None:
 
     Raises Wrong for a date, range or rule that is not possible.
     """
-    if text.startswith(("FREQ=", "DTSTART=", "RRULE:")):
-        return parse_recurrence(text.removeprefix("RRULE:"))
+    if "FREQ=" in text.upper():
+        return parse_recurrence(text.upper().removeprefix("RRULE:"))
     if ".." in text:
         first, last = (parse_date(part.strip()) for part in text.split("..", 1))
         if last < first:
             raise Wrong("bad-date", f"the range {text} ends before it begins")
         return DateRange(first, last)
-    if re.fullmatch(r"\d\d-\d\d", text):
+    if re.fullmatch(r"[0-9]{1,2}[-/.][0-9]{1,2}", text):
         return _yearly(text)
     if re.match(r"\d{4}\b", text):
         day = parse_date(text)
@@ -153,9 +165,9 @@ def parse_date(text: str) -> dt.date:
 
 
 def _yearly(text: str) -> Yearly:
-    month, day = int(text[:2]), int(text[3:])
     try:
-        dt.date(2024, month, day)  # a leap year: 02-29 is possible
+        month, day = int(text[:2]), int(text[3:5])
+        dt.date.fromisoformat(f"2024-{text}")  # a leap year: 02-29 is possible
     except ValueError:
         raise Wrong("bad-date", f"{text!r} is no day of a year; write month-day: 07-04") from None
     return Yearly(month, day)
@@ -170,19 +182,33 @@ def parse_recurrence(text: str) -> Recurrence:
     parts = _rule_parts(text)
     start = None
     if "DTSTART" in parts:
-        start = _rule_date(parts.pop("DTSTART"))
+        start = dt.datetime.strptime(parts.pop("DTSTART"), "%Y%m%d").date()  # noqa: DTZ007 - a day
     elif parts.get("INTERVAL", "1") != "1" or "COUNT" in parts:
         raise Wrong(
             "bad-recurrence", "INTERVAL and COUNT count from a day: put DTSTART=20260105; in front"
         )
-    if parts["FREQ"] != "DAILY" and not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}:
+    by_day = parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}
+    if start is None and parts["FREQ"] != "DAILY" and not by_day:
         raise Wrong("bad-recurrence", "say which days: add BYDAY or BYMONTHDAY")
     rule = Recurrence(";".join(f"{key}={value}" for key, value in parts.items()), start)
-    try:
-        _expand(rule, dt.date(2024, 1, 1), dt.date(2024, 12, 31))
-    except (ValueError, TypeError, IndexError) as error:
-        raise Wrong("bad-recurrence", f"not an RFC 5545 rule: {error}") from None
+    _check_some_day(rule, parts)
     return rule
+
+
+def _check_some_day(rule: Recurrence, parts: dict[str, str]) -> None:
+    """Raise Wrong for a rule that fits no day, because the search for one would take for ever."""
+    always = [f"{key}={value}" for key, value in parts.items() if key not in _ENDS]
+    late = dt.date(9960, 1, 1)  # near the last year that Python knows such a search soon ends
+    try:
+        found = _iterate(Recurrence(";".join(always)), late).after(
+            dt.datetime.combine(late, dt.time()), inc=True
+        )
+        if found and rule.start:
+            found = next(iter(_iterate(rule, rule.start)), None)
+    except (ValueError, TypeError, IndexError, OverflowError) as error:
+        raise Wrong("bad-recurrence", f"not an RFC 5545 rule: {error}") from None
+    if not found:
+        raise Wrong("bad-recurrence", "no day ever fits this rule")
 
 
 def _rule_parts(text: str) -> dict[str, str]:
@@ -191,24 +217,53 @@ def _rule_parts(text: str) -> dict[str, str]:
         key, equals, value = part.partition("=")
         if not equals or not value or key not in _RULE_KEYS or key in parts:
             raise Wrong("bad-recurrence", f"{part!r} is not a part of an RFC 5545 rule of days")
-        parts[key] = value
+        parts[key] = _rule_value(key, value)
     if parts.get("FREQ") not in _FREQUENCIES:
         raise Wrong("bad-recurrence", f"FREQ must be one of {', '.join(_FREQUENCIES)}")
     return parts
 
 
-def _rule_date(text: str) -> dt.date:
+def _rule_value(key: str, value: str) -> str:
+    """Return the checked value of one part; raises Wrong."""
+    each = value.split(",")
+    good = True
+    if key in _NUMBERS:
+        least, greatest = _NUMBERS[key]
+        numbers = [int(n) if re.fullmatch(r"[+-]?[0-9]{1,4}", n) else 0 for n in each]
+        good = all(n != 0 and least <= n <= greatest for n in numbers)
+    elif key == "BYDAY":
+        found = [_WEEKDAY.fullmatch(day) for day in each]
+        good = all(day and abs(int(day[1] or 1)) in range(1, 54) for day in found)
+    elif key in {"DTSTART", "UNTIL"}:
+        return _rule_date(key, value)
+    if not good:
+        raise Wrong("bad-recurrence", f"{key}={value} is not possible in an RFC 5545 rule")
+    return value
+
+
+def _rule_date(key: str, text: str) -> str:
     digits = text.replace("-", "")[:8]
-    return parse_date(f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
+    try:
+        day = parse_date(f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
+    except Wrong:
+        day = dt.date.min
+    if not 1970 <= day.year <= 2200:
+        raise Wrong("bad-recurrence", f"{key}={text} is no day; write {key}=20260105")
+    return day.strftime("%Y%m%d")
+
+
+def _iterate(rule: Recurrence, start: dt.date) -> Any:
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 - 20 ms that most files do not need
+
+    return rrulestr(rule.rule, dtstart=dt.datetime.combine(start, dt.time()))
 
 
 def _expand(rule: Recurrence, first: dt.date, last: dt.date) -> frozenset[dt.date]:
-    from dateutil.rrule import rrulestr  # noqa: PLC0415 - 20 ms that most files do not need
-
-    start = dt.datetime.combine(rule.start or first, dt.time())
-    days = rrulestr(rule.rule, dtstart=start, ignoretz=True)
+    # Without a start of its own a rule begins a month early, so that the week around New Year's
+    # Day is whole.
+    start = rule.start or dt.date(first.year - 1, 12, 1)
     midnight = dt.time()
-    found = days.between(
+    found = _iterate(rule, start).between(
         dt.datetime.combine(first, midnight), dt.datetime.combine(last, midnight), inc=True
     )
     return frozenset(moment.date() for moment in found)
@@ -241,11 +296,15 @@ def public_holidays(
     from holidays import country_holidays  # noqa: PLC0415 - 80 ms that most files do not need
 
     try:
-        known = country_holidays(country.upper(), subdiv=subdivision, expand=False)
+        known = country_holidays(country.upper(), expand=False)
     except NotImplementedError:
-        subject = f"subdivision {subdivision!r} of {country}" if subdivision else f"{country!r}"
-        message = f"no holidays are known for {subject}; write ISO 3166 codes such as US and CA"
+        message = f"no holidays are known for {country!r}; write an ISO 3166 code such as US"
         raise Wrong("unknown-country", message) from None
+    places = {*known.subdivisions, *known.subdivisions_aliases}
+    if subdivision is not None and subdivision not in places:
+        hint = did_you_mean(subdivision, places) or "; write an ISO 3166 code such as CA"
+        message = f"no holidays are known for {subdivision!r} of {country}{hint}"
+        raise Wrong("unknown-subdivision", message)
     unknown = [word for word in categories if word not in known.supported_categories]
     if unknown:
         allowed = ", ".join(known.supported_categories)

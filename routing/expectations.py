@@ -113,22 +113,23 @@ def _difference_of_attempts(expectation: Expectation, walked: Walk) -> str:
     if reason is not None and last.diversion_reason != reason:
         return f"expected diversionReason {reason}, but it is {last.diversion_reason}"
     numbers = tuple(each.transfer_to for each in last.destinations)
-    if expectation.transfer_to is not None and numbers != expectation.transfer_to:
+    if expectation.transfer_to is not None and sorted(numbers) != sorted(expectation.transfer_to):
         wanted_numbers = ", ".join(expectation.transfer_to)
         return f"expected transferTo {wanted_numbers}, but it is {', '.join(numbers)}"
     return ""
 
 
 def _same_rings(wanted: list[list[str]], walked: Walk) -> bool:
+    """Return whether the same destinations ring, each step's in any order, by name or number."""
     if len(wanted) != len(walked.attempts):
         return False
-    for labels, attempt in zip(wanted, walked.attempts, strict=True):
-        if len(labels) != len(attempt.destinations):
-            return False
-        for label, destination in zip(labels, attempt.destinations, strict=True):
-            if label not in {destination.name, destination.transfer_to}:
-                return False
-    return True
+    return all(
+        len(labels) == len(attempt.destinations)
+        and all(
+            not {each.name, each.transfer_to}.isdisjoint(labels) for each in attempt.destinations
+        )
+        for labels, attempt in zip(wanted, walked.attempts, strict=True)
+    )
 
 
 def _announcement(walked: Walk) -> list[str]:

@@ -88,10 +88,15 @@ class Problems:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` if a known word is close to `word`, else nothing."""
-    known = list(known)
+    close = nearest(word, known, 0.6)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:
+    """Return the known word most like `word`, if it is at least so much like it (1 is equal)."""
     lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=0.6)
-    return f"; did you mean {lower[close[0]]!r}?" if close else ""
+    close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=likeness)
+    return lower[close[0]] if close else None
 
 
 def _problem(node: Node, path: Path, code: str, message: str) -> Problem:

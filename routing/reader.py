@@ -20,7 +20,16 @@ from routing.reading.document import Mapping, Node, Text, parse
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import read_line
 from routing.reading.numbers import looks_like_number, looks_like_uri
-from routing.reading.shapes import KINDS, Context, Field, OneOrMore, Record, entries_of
+from routing.reading.shapes import (
+    KINDS,
+    Context,
+    Field,
+    OneOrMore,
+    Record,
+    check_name,
+    entries_of,
+    mend,
+)
 from routing.reading.times import read_calendars, read_schedules
 from routing.reading.values import PREFIX, ZONE
 from routing.rules import RuleSet, Stage
@@ -105,12 +114,13 @@ class _Sections:
 
     def _keys(self) -> None:
         problems = self.context.problems
-        for key, (node, _) in self.root.entries.items():
-            if key not in SECTIONS and key != "<<":
+        for key, (node, _) in list(self.root.entries.items()):
+            if key not in SECTIONS:
+                mend(self.root, key, SECTIONS)
                 hint = did_you_mean(key, SECTIONS) or f"; there are {', '.join(SECTIONS)}"
                 problems.error(node, (ROOT, key), "unknown-key", f"no section {key!r}{hint}")
         for key in ("lines", EMERGENCY):
-            if key not in self.root.entries:
+            if key not in self.root.entries and not self.root.merged:
                 message = f"the file needs `{key}`"
                 problems.error(Node(1, 1), (ROOT, key), "missing-key", message)
 
@@ -121,8 +131,11 @@ class _Sections:
             self.context.zone = ZONE.read(node, path, self.context) or ZoneInfo("UTC")
         node, path = self._section("dialing")
         if node is not None:
+            before = len(self.context.problems.errors)
             values = _DIALING.read(node, path, self.context) or {}
-            self.context.allow, self.context.deny = values.get("allow", []), values.get("deny", [])
+            if len(self.context.problems.errors) == before:
+                self.context.allow = values.get("allow", [])
+                self.context.deny = values.get("deny", [])
         node, path = self._section("transfer")
         if node is not None:
             values = _TRANSFER.read(node, path, self.context) or {}
@@ -139,17 +152,20 @@ class _Sections:
     def _destinations(self) -> None:
         node, path = self._section("destinations")
         found: dict[str, Any] = {}
-        if node is not None:
-            entries = entries_of(node, path, self.context, "names of destinations")
-            for name, (key, value) in entries.items():
-                self._name(name, key, path)
-                found[name] = read_destination(name, value, (path, name), self.context)
+        entries = entries_of(node, path, self.context, "names of destinations") if node else {}
+        for name, (key, value) in entries.items():
+            self._name(name, key, path)
+            found[name] = read_destination(name, value, (path, name), self.context)
         self.context.names["destination"] = found
-        persons = [each.person for each in found.values() if each and each.person]
+        written = [
+            value.get("person") for _, value in entries.values() if isinstance(value, Mapping)
+        ]
+        persons = [each.text for each in written if isinstance(each, Text)]
         self.context.names["person"] = dict.fromkeys(persons)
 
-    def _name(self, name: str, key: Node, path: Any) -> None:
-        if looks_like_number(name) or looks_like_uri(name) or not name:
+    def _name(self, name: str, key: Text, path: Any) -> None:
+        check_name(key, path, self.context)
+        if looks_like_number(name) or looks_like_uri(name):
             message = f"{name!r} cannot be a name: it would be read as a number or SIP URI"
             self.context.problems.error(key, (path, name), "bad-name", message)
 
@@ -157,8 +173,7 @@ class _Sections:
         node, path = self._section("callers")
         patterns = callers.CALLERS.read(node, path, self.context) if node is not None else {}
         written = entries_of(node, path, self.context, "") if isinstance(node, Mapping) else {}
-        if node is not None:
-            callers.check_names(self.context, list(written), node)
+        callers.check_names((key for key, _ in written.values()), path, self.context)
         lists = {name: caller_list((patterns or {}).get(name, [])) for name in written}
         self.context.names["caller list"] = lists
         return lists

@@ -6,10 +6,12 @@ is not touched by a reload of the rules or a restart.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from catapult.transfer import MAX_SENTENCE, Audio, Transfer, is_number
+from routing.callers import ANONYMOUS, is_withheld
 from routing.conditions import because
 from routing.rules import (
     CALLED,
@@ -44,6 +46,7 @@ APOLOGY = AnnounceAction(
 )
 """What the caller hears when every option is spent."""
 
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _REASON_BY_HANDLER = {
     "onBusy": "user-busy",
     "onNoAnswer": "no-answer",
@@ -120,10 +123,17 @@ class Route:
         """Return `audio` with the placeholders of its sentence filled in for this call."""
         if audio.sentence is None or "{" not in audio.sentence:
             return audio
-        words = {"line": self.title, "from": self.caller, "to": self.to, "rule": self.rule}
-        sentence = audio.sentence
-        for name, value in (*words.items(), ("reason", reason)):
-            sentence = sentence.replace(f"{{{name}}}", value)
+        caller = ANONYMOUS if is_withheld(self.caller) else self.caller
+        words = {
+            "line": self.title,
+            "from": caller,
+            "to": self.to,
+            "rule": self.rule,
+            "reason": reason,
+        }
+        sentence = _PLACEHOLDER.sub(
+            lambda found: words.get(found[1], found[0]) or "unknown", audio.sentence
+        )
         return replace(audio, sentence=sentence[:MAX_SENTENCE])
 
 
@@ -205,7 +215,7 @@ class Move:
 
 def first_move(route: Route, facts: Facts) -> Move:
     """Return what to do when the call has just been routed."""
-    return _enter(route, Progress(reason=route.reason), facts, ())
+    return _advance(route, Progress(reason=route.reason), facts)
 
 
 def next_move(
@@ -215,7 +225,33 @@ def next_move(
 
     `cause` is the hangup cause, which tells an unallocated number from other failures.
     """
-    return _after(route, progress, outcome, facts, (), cause)
+    following = _after(route, progress, outcome, AVAILABLE, cause)
+    if following is None:
+        return Move(progress, ending=APOLOGY)
+    return _advance(route, following, facts)
+
+
+def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
+    """Take the next step of the stage at hand; one that rings nobody counts as busy."""
+    skipped: tuple[Skip, ...] = ()
+    while True:
+        stage = route.stages[progress.stage]
+        if not isinstance(stage.action, TransferAction):
+            return Move(progress, ending=stage.action, skipped=skipped)
+        progress = replace(progress, step=progress.step + 1)
+        step = stage.action.steps[progress.step]
+        skips = [(each, _skip(each, facts)) for each in step.destinations]
+        ringing = tuple(each for each, skip in skips if skip is None)
+        left_out = tuple(skip for _, skip in skips if skip is not None)
+        skipped += left_out
+        if ringing:
+            attempt = Attempt(route, stage.name, ringing, progress.reason)
+            return Move(progress, attempt, skipped=skipped)
+        presence = next((e.presence for e in left_out if e.presence != AVAILABLE), AVAILABLE)
+        following = _after(route, progress, BUSY, presence)
+        if following is None:
+            return Move(progress, ending=APOLOGY, skipped=skipped)
+        progress = following
 
 
 def attempt_at(route: Route, progress: Progress) -> Attempt:
@@ -228,37 +264,16 @@ def attempt_at(route: Route, progress: Progress) -> Attempt:
 
 
 def _after(
-    route: Route,
-    progress: Progress,
-    outcome: str,
-    facts: Facts,
-    skipped: tuple[Skip, ...],
-    cause: str | None = None,
-) -> Move:
+    route: Route, progress: Progress, outcome: str, presence: str, cause: str | None = None
+) -> Progress | None:
+    """Return where the call stands after `outcome`, before its next step; None at the end.
+
+    `presence` is that of the person for whom nobody was dialed.
+    """
     action = route.stages[progress.stage].action
     if isinstance(action, TransferAction) and progress.step + 1 < len(action.steps):
-        return _enter(route, progress, facts, skipped)
-    presence = skipped[-1].presence if skipped else AVAILABLE
-    following = _take_over(route, progress, outcome, presence, cause)
-    if following is None:
-        return Move(progress, ending=APOLOGY, skipped=skipped)
-    return _enter(route, following, facts, skipped)
-
-
-def _enter(route: Route, progress: Progress, facts: Facts, skipped: tuple[Skip, ...]) -> Move:
-    """Take the next step of the stage at hand; a step that rings nobody counts as busy."""
-    stage = route.stages[progress.stage]
-    if not isinstance(stage.action, TransferAction):
-        return Move(progress, ending=stage.action, skipped=skipped)
-    progress = replace(progress, step=progress.step + 1)
-    step = stage.action.steps[progress.step]
-    skips = tuple(skip for each in step.destinations if (skip := _skip(each, facts)))
-    if len(skips) == len(step.destinations):
-        return _after(route, progress, BUSY, facts, skipped + skips)
-    left_out = {skip.destination for skip in skips}
-    ringing = tuple(each for each in step.destinations if each.label not in left_out)
-    attempt = Attempt(route, stage.name, ringing, progress.reason)
-    return Move(progress, attempt, skipped=skipped + skips)
+        return progress
+    return _take_over(route, progress, outcome, presence, cause)
 
 
 def _skip(destination: Destination, facts: Facts) -> Skip | None:

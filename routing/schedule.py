@@ -24,7 +24,7 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAY = 86_400
 _ONE_DAY = dt.timedelta(days=1)
-_TIME = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
+_TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +81,25 @@ class Verdict:
         """Return the reason in words: `12:45 on Monday is between windows`."""
         if self.override is not None:
             return f"set {self.override} by an override"
-        clock = f"{self.wall:%H:%M} on {DAY_NAMES[self.wall.weekday()]}"
+        day = DAY_NAMES[self.wall.weekday()]
+        clock = f"{self.wall:%H:%M} on {day}"
         exception = f" ({self.hours.exception})" if self.hours.exception else ""
         if self.window is not None:
-            return f"{clock} is in {self.window}{exception}"
-        return f"{clock} {self._closed()}{exception}"
+            over = self.window.end > _DAY and _second_of(self.wall) < self.window.start
+            owner = f"{DAY_NAMES[self.wall.weekday() - 1]}'s " if over else ""
+            return f"{clock} is in {owner}{self.window}{exception}"
+        if not self.hours.windows:
+            return f"{day} {self.wall:%Y-%m-%d} is closed all day{exception}"
+        return f"{clock} is {self._closed()}{exception}"
 
     def _closed(self) -> str:
         windows = self.hours.windows
-        if not windows:
-            return "is closed all day"
         second = _second_of(self.wall)
         if second < min(window.start for window in windows):
-            return "is before opening"
+            return "before opening"
         if second >= max(window.end for window in windows):
-            return "is after closing"
-        return "is between windows"
+            return "after closing"
+        return "between windows"
 
 
 @dataclass(slots=True)

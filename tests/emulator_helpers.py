@@ -39,11 +39,12 @@ class Heard:
     query: str
     headers: dict[str, str]
     event: dict[str, Any]
+    port: int  # of the connection it came on
     time: float = field(default_factory=time.monotonic)
 
 
 class Ear(ThreadingHTTPServer):
-    """Takes callbacks; ``replies`` maps a path to a status, or to seconds of silence if negative."""
+    """Takes callbacks; ``replies`` maps a path to a status, or, negative, to seconds of silence."""
 
     daemon_threads = True
     request_queue_size = 512
@@ -73,7 +74,9 @@ class _Call(BaseHTTPRequestHandler):
 
     def _take(self, event: dict[str, Any]) -> None:
         parts = urlsplit(self.path)
-        heard = Heard(self.command, parts.path, parts.query, dict(self.headers), event)
+        heard = Heard(
+            self.command, parts.path, parts.query, dict(self.headers), event, self.client_address[1]
+        )
         self.server.heard.append(heard)
         reply = self.server.replies.get(parts.path, 200)
         if reply < 0:
@@ -125,6 +128,10 @@ class Lab:
     def control(self, method: str, path: str, body: Any = None) -> requests.Response:
         url = f"{self.emulator.origin}/_control/{path}"
         return self.session.request(method, url, json=body, timeout=10)
+
+    def application(self, **fields: Any) -> None:
+        """Change the application that inbound calls belong to."""
+        self.post(f"applications/{self.emulator.platform.application.id}", fields)
 
     def dial(self, to: str = BUSINESS, **more: Any) -> str:
         """A caller dials, and the application answers for us."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import UnsupportedMediaType
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from werkzeug.exceptions import (
+    BadRequest,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from callflow.handle import UnknownLegError
 from callflow.work import NotRoutedError
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from catapult.events import Event
     from settings import Settings
 
+_METHODS = ["GET", "POST"]
 MAX_BODY = 64 * 1024
 """Bytes of a callback; the documented ones have less than two thousand."""
 
@@ -35,13 +43,17 @@ def blueprint(settings: Settings, handler: CallHandler) -> Blueprint:
         name, password = settings.callback_username, settings.callback_password
         if settings.callback_auth and not (name and basic_matches(header, name, password)):
             return unauthorized("Basic")
-        return error(405) if request.method == "HEAD" else None
+        if request.method == "HEAD":
+            raise MethodNotAllowed(_METHODS)
+        return None
 
-    @routes.route("/callbacks/catapult", methods=["GET", "POST"])
+    route = partial(routes.route, methods=_METHODS, provide_automatic_options=False)
+
+    @route("/callbacks/catapult")
     def catapult() -> Response:
         return _take(handler.on_event)
 
-    @routes.route("/callbacks/catapult/legs/<token>", methods=["GET", "POST"])
+    @route("/callbacks/catapult/legs/<token>")
     def leg(token: str) -> Response:
         return _take(lambda event, now: handler.on_leg_event(token, event, now))
 
@@ -68,4 +80,10 @@ def _event() -> Event:
         return parse_query(request.query_string)
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
-    return parse_post(request.get_data(cache=False))
+    try:
+        body = request.get_data(cache=False)
+    except (ParseException, OSError) as broken:  # chunks that are none
+        raise BadRequest from broken
+    if len(body) > MAX_BODY:
+        raise RequestEntityTooLarge
+    return parse_post(body)

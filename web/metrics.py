@@ -36,12 +36,12 @@ _SECONDS = Histogram(
 _RULES_GOOD = Gauge(
     "callrouter_rules_good",
     "1 when the rules file is good, 0 when its last edit was refused",
-    multiprocess_mode="min",
+    multiprocess_mode="livemin",
 )
 _RULES_LOADED = Gauge(
     "callrouter_rules_loaded_timestamp_seconds",
     "When the rules in force were loaded",
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 
 

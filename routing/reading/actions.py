@@ -10,7 +10,7 @@ from typing import Any
 from catapult import transfer
 from catapult.transfer import Audio, InvalidParameterError
 from routing.problems import Path, Wrong, did_you_mean
-from routing.reading.document import Mapping, Node, Text
+from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.numbers import looks_like_number, looks_like_uri
 from routing.reading.shapes import (
     Built,
@@ -37,12 +37,13 @@ from routing.rules import (
     TransferAction,
 )
 
+_SOUNDS = {"sentence", "fileUrl"}
 PLACEHOLDERS = ("line", "from", "to", "rule", "reason")
 ACTIONS = ("transferTo", "followMe", "reject", "announce")
 
 
 def _sentence(text: str) -> str:
-    for word in re.findall(r"\{(\w*)\}", text):
+    for word in re.findall(r"\{([^{}]*)\}", text):
         if word not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
             hint = did_you_mean(word, PLACEHOLDERS)
@@ -50,15 +51,22 @@ def _sentence(text: str) -> str:
     return accepted(partial(transfer.check_sentence, "sentence"))(text)
 
 
-def _caller_id(text: str) -> str:
-    if text in {CALLER, CALLED}:
-        return text
-    if transfer.is_number(text) or text == "private":
-        return text
-    hint = did_you_mean(text, (CALLER, CALLED, "private"))
-    raise Wrong(
-        "unknown-value", f"{text!r} is not caller, called, private or a number you own{hint}"
-    )
+class CallerId:
+    """`transferCallerId`: one of three words, or a number."""
+
+    what = "a caller id: caller, called, private or a number you own"
+    words = (CALLER, CALLED, "private")
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the word or number."""
+        text = text_of(node, path, context, self.what)
+        if text is None or text in self.words:
+            return text
+        if looks_like_number(text):
+            return PARTY.read(node, path, context)
+        message = f"{text!r} is not {self.what}{did_you_mean(text, self.words)}"
+        context.problems.error(node, path, "unknown-value", message)
+        return None
 
 
 def _one_of(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
@@ -71,7 +79,13 @@ def _one_of(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
     return Scalar(f"a {parameter}", parse)
 
 
-def _audio(values: dict[str, Any], _node: Node, _path: Path, _context: Context) -> Audio:
+def _audio(values: dict[str, Any], node: Node, path: Path, context: Context) -> Audio | None:
+    if not isinstance(node, Mapping) or node.merged:
+        return None
+    if not node.entries.keys() & _SOUNDS:
+        raise Wrong("missing-key", "needs a sentence or a fileUrl")
+    if not values.keys() & _SOUNDS:
+        return None  # what was written is refused already
     try:
         return Audio(
             values.get("fileUrl"),
@@ -81,8 +95,9 @@ def _audio(values: dict[str, Any], _node: Node, _path: Path, _context: Context) 
             values.get("voice"),
         )
     except InvalidParameterError as error:
-        code = "missing-key" if error.parameter == "audio" else "unknown-value"
-        raise Wrong(code, str(error)) from None
+        place = node.entries[error.parameter][1]
+        context.problems.error(place, (path, error.parameter), "unknown-value", error.problem)
+        return None
 
 
 def audio_shape(what: str) -> Built[Audio]:
@@ -103,7 +118,7 @@ def audio_shape(what: str) -> Built[Audio]:
 PARAMETERS: dict[str, Field] = {
     "ring": Field(RING, "how long it rings, 1 to 300 seconds; 20s by default"),
     "transferCallerId": Field(
-        Scalar("a caller id", _caller_id),
+        CallerId(),
         "what the destination sees: caller, called, private, or a number you own",
     ),
     "whisperAudio": Field(
@@ -187,10 +202,11 @@ def read_destination(name: str, node: Node, path: Path, context: Context) -> Des
     values = DESTINATION.read(node, path, context)
     if values is None or "transferTo" not in values:
         return None
+    refused = isinstance(node, Mapping) and "capacity" in node.entries
     return Destination(
         values["transferTo"],
         name,
-        values.get("capacity"),
+        values.get("capacity", 1 if refused else None),
         values.get("person"),
         parameters(values),
     )
@@ -225,9 +241,11 @@ class Targets:
         """Return the destinations; each may ring once."""
         found = OneOrMore(Target()).read(node, path, context)
         labels = [each.label for each in found or []]
-        for label in {label for label in labels if labels.count(label) > 1}:
-            message = f"{label} is there twice; it rings once"
-            context.problems.error(node, path, "repeated-destination", message)
+        if isinstance(node, Items) and len(labels) == len(node.items):
+            for index, label in enumerate(labels):
+                if label in labels[:index]:
+                    place, message = node.items[index], f"{label} is there twice; it rings once"
+                    context.problems.error(place, (path, index), "repeated-destination", message)
         return found
 
 
@@ -278,6 +296,8 @@ def action(values: dict[str, Any], node: Node, path: Path, context: Context) -> 
     if not isinstance(node, Mapping):
         return None
     written = [key for key in ACTIONS if key in node.entries]
+    if node.merged and not written:
+        return None
     if not written:
         raise Wrong("missing-action", f"one of {', '.join(ACTIONS)} is needed: what happens then?")
     if len(written) > 1:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routing.callers import ANONYMOUS, CallerList, caller_list
-from routing.problems import Path, Wrong
+from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.numbers import check_caller, looks_like_number, looks_like_uri
 from routing.reading.shapes import Context, MapOf, OneOrMore, text_of, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from routing.reading.document import Node
+    from routing.reading.document import Node, Text
 
 KIND = "caller list"
 _WHAT = "a caller: a number, +1212*, anonymous or sip:*@host"
@@ -51,19 +51,20 @@ class Caller:
         if self.named:
             unknown_name(node, path, context, KIND, text)
         else:
-            context.problems.error(node, path, "bad-caller", f"{text!r} is not {_WHAT}")
+            message = f"{text!r} is not {_WHAT}{did_you_mean(text, [ANONYMOUS])}"
+            context.problems.error(node, path, "bad-caller", message)
 
 
 CALLERS = MapOf("names of caller lists", OneOrMore(Caller(named=False)))
 FROM = OneOrMore(Caller(named=True))
 
 
-def check_names(context: Context, names: list[str], node: Node) -> None:
+def check_names(keys: Iterable[Text], path: Path, context: Context) -> None:
     """Refuse names that a pattern would hide."""
-    for name in names:
-        if name == ANONYMOUS or looks_like_number(name) or looks_like_uri(name):
-            message = f"{name!r} cannot name a list: it is a caller itself"
-            context.problems.error(node, ((), "callers"), "bad-name", message)
+    for key in keys:
+        if key.text == ANONYMOUS or looks_like_number(key.text) or looks_like_uri(key.text):
+            message = f"{key.text!r} cannot name a list: it is a caller itself"
+            context.problems.error(key, (path, key.text), "bad-name", message)
 
 
 def join(patterns: Iterable[str], lists: dict[str, CallerList]) -> CallerList:

@@ -6,6 +6,7 @@ Built from PyYAML's event stream, because its own loaders type the scalars (`no`
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ MAX_DEPTH = 40
 MAX_ALIASED_NODES = 100_000
 """Nodes that aliases may repeat in all, so that an alias bomb costs nothing."""
 
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -53,6 +55,8 @@ class Mapping(Node):
 
     entries: dict[str, tuple[Text, Node]] = field(default_factory=dict)
     key: Text | None = None
+    merged: bool = False
+    """Whether a `<<` stood here; its keys are not read, so nothing is missing for certain."""
 
     def get(self, key: str) -> Node | None:
         """Return the value of `key`, or None."""
@@ -74,10 +78,8 @@ def parse(text: str, errors: list[Problem]) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _syntax_error(mark, f"{error.problem or error.context or 'not YAML'}") from None
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise _failure(line, column, "syntax", "a character that YAML does not allow") from None
+    except (yaml.reader.ReaderError, UnicodeEncodeError):
+        raise _forbidden_character(text) from None
     if builder.root is None:
         raise _failure(1, 1, "empty-file", "the file is empty; it needs at least `lines`")
     return builder.root
@@ -109,7 +111,7 @@ class _Builder:
 
     def _scalar(self, event: Any) -> None:
         self._refuse_tag(event)
-        node = Text(*_place(event), text=event.value, bare=event.style is None)
+        node = Text(*_place(event), text=event.value, bare=not event.style)
         if event.anchor:
             self.anchors[event.anchor] = node
         self._add(node)
@@ -150,7 +152,8 @@ class _Builder:
             return
         parent = self.open[-1]
         parent.size += node.size
-        parent.height = max(parent.height, node.height + 1)
+        if node.height >= parent.height:
+            parent.height = node.height + 1
         if isinstance(parent, Items):
             parent.items.append(node)
         elif self.keys[-1] is None:
@@ -160,12 +163,14 @@ class _Builder:
             self.keys[-1] = None
 
     def _entry(self, parent: Mapping, key: Text, value: Node) -> None:
+        if key.text == "<<" and key.bare:
+            parent.merged = True
+            self._refuse(key, "merge-key", "`<<` is not supported; write the keys out")
+            return
         earlier = parent.entries.get(key.text)
         if earlier is not None:
             message = f"{key.text!r} is already there in line {earlier[0].line}; keep one of them"
-            self.errors.append(
-                Problem(key.line, key.column, self._path(), "duplicate-key", message)
-            )
+            self._refuse(key, "duplicate-key", message)
             return
         parent.entries[key.text] = (key, value)
         if isinstance(value, (Mapping, Items)) and value.key is None:
@@ -174,11 +179,10 @@ class _Builder:
     def _key(self, node: Node) -> Text:
         if not isinstance(node, Text):
             raise _failure(node.line, node.column, "bad-key", "a key must be plain text")
-        if node.text == "<<" and node.bare:
-            path = f"{self._path()}.<<".removeprefix(".")
-            message = "`<<` is not supported; write the keys out"
-            self.errors.append(Problem(node.line, node.column, path, "merge-key", message))
         return node
+
+    def _refuse(self, key: Text, code: str, message: str) -> None:
+        self.errors.append(Problem(key.line, key.column, self._path(), code, message))
 
     def _refuse_tag(self, event: Any) -> None:
         if event.tag is not None:
@@ -203,6 +207,13 @@ def _place(event: Any) -> tuple[int, int]:
 
 def _failure(line: int, column: int, code: str, message: str) -> RulesError:
     return RulesError([Problem(line, column, "", code, message)], [])
+
+
+def _forbidden_character(text: str) -> RulesError:
+    found = _FORBIDDEN.search(text)
+    before = text[: found.start()] if found else ""
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return _failure(line, column, "syntax", "a character that YAML does not allow")
 
 
 def _syntax_error(mark: Any, problem: str) -> RulesError:

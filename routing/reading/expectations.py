@@ -20,7 +20,6 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
-    Scalar,
     choice,
     entries_of,
     text_of,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from routing.reading.document import Node
+    from routing.rules import Line
 
 RESULTS = ("rule", "rings", "diversionReason", "transferTo", "rejects", "announces")
 
@@ -47,11 +47,9 @@ class Called:
         text = text_of(node, path, context, self.what)
         if text is None:
             return None
-        for number, line in context.lines_by_number.items():
-            if line == text:
-                return number
         if text in context.names["line"]:
-            return None
+            line: Line | None = context.names["line"][text]
+            return line.numbers[0] if line and line.numbers else None
         if looks_like_number(text) or looks_like_uri(text):
             return PARTY.read(node, path, context)
         unknown_name(node, path, context, "line", text)
@@ -78,7 +76,17 @@ class At:
 
     def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
         """Return the instant in UTC."""
-        return Scalar(self.what, lambda text: instant(text, context.zone)).read(node, path, context)
+        text = text_of(node, path, context, self.what)
+        if text is None:
+            return None
+        try:
+            return instant(text, context.zone)
+        except Wrong as wrong:
+            if wrong.code == "missing-timezone":
+                context.home_zone()  # notes it, once for the whole file
+            else:
+                context.problems.error(node, path, wrong.code, str(wrong))
+            return None
 
 
 class Label:
@@ -101,6 +109,18 @@ class Label:
         return None
 
 
+class Reached:
+    """The number or SIP URI of a transfer; the name of a destination stands for its own."""
+
+    what = "a number, sip:user@host or a destination's name"
+
+    def read(self, node: Node, path: Path, context: Context) -> str | None:
+        """Return the number or URI."""
+        label = Label().read(node, path, context)
+        destination = context.names["destination"].get(label) if label else None
+        return destination.transfer_to if destination else label
+
+
 class StatesByPerson:
     """One presence for each person named."""
 
@@ -114,7 +134,8 @@ class StatesByPerson:
         for person, given in states.items():
             if len(given) > 1:
                 message = f"{person} is in one state at a time"
-                context.problems.error(node, (path, person), "several-states", message)
+                place = node.entries[person][1] if isinstance(node, Mapping) else node
+                context.problems.error(place, (path, person), "several-states", message)
         return {person: given[0] for person, given in states.items() if given}
 
 
@@ -147,7 +168,7 @@ _FIELDS = {
     "rule": Field(TEXT, "the rule that is chosen"),
     "rings": Field(ListOf(OneOrMore(Label())), "the destinations tried, the last one reached"),
     "diversionReason": Field(choice("diversionReason", DIVERSION_REASONS), "of the last attempt"),
-    "transferTo": Field(OneOrMore(PARTY), "of the last attempt"),
+    "transferTo": Field(OneOrMore(Reached()), "of the last attempt"),
     "rejects": Field(TRUE, "the call is refused"),
     "announces": Field(TEXT, "what the caller hears"),
 }
@@ -156,7 +177,7 @@ _FIELDS = {
 def _expectation(
     values: dict[str, Any], node: Node, path: Path, context: Context
 ) -> Expectation | None:
-    if not values.keys() & set(RESULTS):
+    if isinstance(node, Mapping) and node.entries.keys() <= _FIELDS.keys() - set(RESULTS):
         raise Wrong("no-expectation", f"nothing is expected; add one of {', '.join(RESULTS)}")
     if "to" not in values:
         return None
@@ -185,12 +206,9 @@ def _expectation(
 
 
 def _check_rule(values: dict[str, Any], node: Mapping, path: Path, context: Context) -> None:
-    line_name = context.lines_by_number.get(values["to"])
-    line = context.names["line"].get(line_name) if line_name else None
-    if "rule" not in values or (line_name and line is None):
-        return
-    names = [rule.name for rule in line.rules] + [OTHERWISE] if line else [EMERGENCY]
-    if values["rule"] not in names:
+    line = context.lines_by_number.get(values["to"], "")
+    names = [*context.rule_names.get(line, ()), OTHERWISE, EMERGENCY]
+    if "rule" in values and values["rule"] not in names:
         context.names["rule"] = dict.fromkeys(names)
         unknown_name(node.entries["rule"][1], (path, "rule"), context, "rule", values["rule"])
 

@@ -10,7 +10,7 @@ from routing import conditions
 from routing.problems import Path, Wrong
 from routing.reading.actions import ACTION_FIELDS, action, action_shape
 from routing.reading.callers import FROM, join
-from routing.reading.document import Mapping, Node
+from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.shapes import (
     Built,
     Context,
@@ -20,6 +20,7 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
+    Scalar,
     choice,
     entries_of,
     place_of,
@@ -93,7 +94,7 @@ _WHEN_FIELDS = {
 def _when(
     values: dict[str, Any], node: Node, _path: Path, context: Context
 ) -> tuple[Condition, ...]:
-    if isinstance(node, Mapping) and not node.entries:
+    if isinstance(node, Mapping) and not node.entries and not node.merged:
         raise Wrong("empty-mapping", "no condition is written; leave the key out")
     return tuple(_condition(key, value, context) for key, value in values.items())
 
@@ -124,10 +125,18 @@ _HANDLER_DOCS = {
 }
 
 
+def _rule_name(text: str) -> str:
+    if text in {OTHERWISE, EMERGENCY}:
+        raise Wrong("bad-name", f"a rule cannot be called {text!r}; that name is taken")
+    return text
+
+
+def _default_name(index: int) -> str:
+    return f"rule {index + 1}"
+
+
 def _rule(values: dict[str, Any], node: Node, path: Path, context: Context) -> Rule | None:
-    name = values.get("name", f"rule {path[1] + 1}")
-    if name in {OTHERWISE, EMERGENCY}:
-        raise Wrong("bad-name", f"a rule cannot be called {name!r}; that name is taken")
+    name = values.get("name", _default_name(path[1]))
     first = action(values, node, path, context)
     if first is None:
         return None
@@ -143,7 +152,7 @@ _RULE = Built(
     Record(
         "a rule",
         {
-            "name": Field(TEXT, "unique in its line"),
+            "name": Field(Scalar("a name", _rule_name), "unique in its line"),
             "when": Field(WHEN, "the conditions; without it the rule always holds"),
             **ACTION_FIELDS,
             **{key: Field(action_shape(key), doc) for key, doc in _HANDLER_DOCS.items()},
@@ -164,9 +173,12 @@ class CalledNumber:
         if number is None:
             return None
         line = _line_name(path)
-        other = context.lines_by_number.setdefault(number, line)
-        if other != line:
-            message = f"{number} is on line {other!r} already; a number is on one line only"
+        other = context.lines_by_number.get(number)
+        if other is None:
+            context.lines_by_number[number] = line
+        else:
+            where = "there twice" if other == line else f"on line {other!r} already"
+            message = f"{number} is {where}; a number is on one line only, once"
             context.problems.error(node, path, "repeated-number", message)
         return number
 
@@ -194,8 +206,10 @@ def read_line(name: str, node: Node, path: Path, context: Context) -> Line | Non
     if values is None:
         return None
     rules = values.get("rules", [])
-    _check_names(rules, node, path, context)
-    _warn_of_hidden(rules, node, path, context)
+    written = node.get("rules") if isinstance(node, Mapping) else None
+    if isinstance(written, Items):
+        context.rule_names[name] = _check_names(written, (path, "rules"), context)
+        _warn_of_hidden(written, (path, "rules"), context)
     otherwise: Action | None = values.get("otherwise")
     if otherwise is None:
         return None
@@ -209,20 +223,23 @@ def read_line(name: str, node: Node, path: Path, context: Context) -> Line | Non
     )
 
 
-def _check_names(rules: list[Rule], node: Node, path: Path, context: Context) -> None:
+def _check_names(rules: Items, path: Path, context: Context) -> list[str]:
+    """Return the names of the rules after refusing one that stands twice."""
     places: dict[str, int] = {}
-    for rule in rules:
-        if rule.name in places:
-            message = f"two rules are called {rule.name!r}; see line {places[rule.name]}"
-            where = Node(rule.place, node.column)
-            context.problems.error(where, (path, "rules"), "repeated-name", message)
-        places[rule.name] = rule.place
+    for index, rule in enumerate(rules.items):
+        written = rule.get("name") if isinstance(rule, Mapping) else None
+        name = written.text if isinstance(written, Text) else _default_name(index)
+        if name in places:
+            message = f"two rules are called {name!r}; the other is in line {places[name]}"
+            place = written or rule
+            context.problems.error(place, ((path, index), "name"), "repeated-name", message)
+        places.setdefault(name, rule.line)
+    return list(places)
 
 
-def _warn_of_hidden(rules: list[Rule], node: Node, path: Path, context: Context) -> None:
-    for rule, later in pairwise(rules):
-        if not rule.conditions:
-            where = Node(later.place, node.column)
-            message = f"rule {rule.name!r} above has no `when`, so this one is never reached"
-            context.problems.warn(where, (path, "rules"), "hidden-rule", message)
+def _warn_of_hidden(rules: Items, path: Path, context: Context) -> None:
+    for index, (rule, later) in enumerate(pairwise(rules.items)):
+        if isinstance(rule, Mapping) and "when" not in rule.entries:
+            message = f"rule {index + 1} above has no `when`, so this one is never reached"
+            context.problems.warn(later, (path, index + 1), "hidden-rule", message)
             return

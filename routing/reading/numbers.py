@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from routing.reading.shapes import Context
 
 _LOOKS_LIKE_NUMBER = re.compile(r"\+.*|[\d(][\d\s().-]{4,}")
+_SIZES = {
+    ValidationResult.TOO_LONG: "too long",
+    ValidationResult.TOO_SHORT: "too short",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "too short",
+}
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
@@ -52,7 +57,7 @@ def check_number(text: str) -> str | None:
     Raises Wrong if it is not E.164, its country code does not exist, or its length is impossible.
     """
     if not is_number(text):
-        raise Wrong("bad-number", f"{text!r} is not in E.164 form; write it as +19195550101")
+        raise Wrong("bad-number", f"{text!r} is not in E.164 form; write it as {_meant(text)}")
     try:
         number = phonenumbers.parse(text, None)
     except NumberParseException:
@@ -61,12 +66,24 @@ def check_number(text: str) -> str | None:
     if reason == ValidationResult.INVALID_COUNTRY_CODE:
         raise Wrong("bad-number", f"{text} has no valid country code")
     if reason != ValidationResult.IS_POSSIBLE:
-        size = "long" if reason == ValidationResult.TOO_LONG else "short"
-        message = f"{text} is too {size} for a number of country code +{number.country_code}"
+        size = _SIZES.get(reason, "of no possible length")
+        message = f"{text} is {size} for a number of country code +{number.country_code}"
         raise Wrong("bad-number", message)
     if phonenumbers.is_valid_number(number):
         return None
     return f"{text} lies in a range that is not assigned to anybody; is it right?"
+
+
+def _meant(text: str) -> str:
+    """Return the number that somebody meant who wrote spaces or left out the plus, or a sample."""
+    digits = "+" + re.sub(r"[^0-9]", "", text)
+    if is_number(digits):
+        try:
+            if phonenumbers.is_possible_number(phonenumbers.parse(digits, None)):
+                return digits
+        except NumberParseException:
+            pass
+    return "+19195550101"
 
 
 def check_prefix(text: str) -> str:

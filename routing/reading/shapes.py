@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
-from routing.problems import Path, Problems, Wrong, did_you_mean
+from routing.problems import Path, Problems, Wrong, did_you_mean, nearest
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.rules import NO_PARAMETERS, Parameters, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from zoneinfo import ZoneInfo
 
     from routing.callers import CallerList
+
+MANY_ERRORS = 30
+"""Errors of one file after which unknown names get no hint any more."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -37,8 +40,18 @@ class Context:
     allow: list[str] = field(default_factory=list)
     deny: list[str] = field(default_factory=list)
     emergency: tuple[Stage, ...] = ()
+    rule_names: dict[str, list[str]] = field(default_factory=dict)
+    """Line -> the names of its rules, also of those that could not be read."""
     lines_by_number: dict[str, str] = field(default_factory=dict)
     caller_lists: list[CallerList] = field(default_factory=list)
+
+    def home_zone(self) -> ZoneInfo:
+        """Return the file's zone, which is needed here; note once that it is missing."""
+        if self.zone is None:
+            message = "the file needs `timezone`, such as America/New_York, for its times"
+            self.problems.error(Node(1, 1), ((), "timezone"), "missing-key", message)
+            self.zone = ZoneInfo("UTC")
+        return self.zone
 
     def known(self, kind: str, name: str) -> bool:
         """Return whether a `kind` of that name is defined, and count it as used."""
@@ -98,7 +111,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class OneOrMore(Generic[T]):
-    """One value, or a list of them without repetition."""
+    """One value, or a list of them."""
 
     item: Shape[T]
 
@@ -124,7 +137,7 @@ class ListOf(Generic[T]):
     @property
     def what(self) -> str:
         """What the items are, for messages."""
-        return f"a list of {self.item.what}"
+        return f"a list, each item {self.item.what}"
 
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
@@ -146,8 +159,7 @@ class MapOf(Generic[T]):
         entries = entries_of(node, path, context, self.what)
         found = {}
         for key, (key_node, value_node) in entries.items():
-            if not key:
-                context.problems.error(key_node, path, "empty-name", "a name may not be empty")
+            check_name(key_node, path, context)
             value = self.item.read(value_node, (path, key), context)
             if value is not None:
                 found[key] = value
@@ -175,12 +187,13 @@ class Record:
         if not isinstance(node, Mapping):
             wrong_kind(node, path, context, self.what)
             return None
+        for key in [key for key in node.entries if key not in self.fields]:
+            self._unknown(*node.entries[key], (path, key), context)
+            mend(node, key, self.fields)
         values = {}
-        for key, (key_node, value_node) in node.entries.items():
+        for key, (_, value_node) in node.entries.items():
             known = self.fields.get(key)
             if known is None:
-                if key != "<<":  # the document has named that one already
-                    self._unknown(key, key_node, (path, key), context)
                 continue
             value = known.shape.read(value_node, (path, key), context)
             if value is not None:
@@ -190,13 +203,17 @@ class Record:
 
     def _require(self, node: Mapping, path: Path, context: Context) -> None:
         for key, known in self.fields.items():
-            if known.required and key not in node.entries:
+            if known.required and key not in node.entries and not node.merged:
                 message = f"{self.what} needs `{key}`: {known.doc}"
                 context.problems.error(place_of(node), path, "missing-key", message)
 
-    def _unknown(self, key: str, node: Node, path: Path, context: Context) -> None:
-        hint = did_you_mean(key, self.fields) or f"; the keys are {', '.join(self.fields)}"
-        context.problems.error(node, path, "unknown-key", f"{self.what} has no key {key!r}{hint}")
+    def _unknown(self, key: Text, value: Node, path: Path, context: Context) -> None:
+        hint = did_you_mean(key.text, self.fields)
+        if not hint and isinstance(value, Text) and not value.text and value.bare:
+            hint = "; a comma inside {…} ends the value: put quotes around a value that has one"
+        hint = hint or f"; the keys are {', '.join(self.fields)}"
+        message = f"{self.what} has no key {key.text!r}{hint}"
+        context.problems.error(key, path, "unknown-key", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +258,7 @@ def entries_of(node: Node, path: Path, context: Context, what: str) -> dict[str,
     if not isinstance(node, Mapping):
         wrong_kind(node, path, context, what)
         return {}
-    if not node.entries:
+    if not node.entries and not node.merged:
         context.problems.error(node, path, "empty-mapping", f"{{}} is empty; expected {what}")
     return node.entries
 
@@ -266,11 +283,28 @@ def wrong_kind(node: Node, path: Path, context: Context, what: str) -> None:
     context.problems.error(node, path, "not-a-mapping", message)
 
 
+def check_name(key: Text, path: Path, context: Context) -> None:
+    """Refuse an empty name."""
+    if not key.text:
+        context.problems.error(key, path, "empty-name", "a name may not be empty")
+
+
+def mend(node: Mapping, key: str, known: Iterable[str]) -> None:
+    """Let a mistyped key stand for the one that it nearly is, so that its value is read too.
+
+    Without it one wrong letter would bring errors wherever the value is missed.
+    """
+    meant = nearest(key, known, 0.8)
+    if meant and meant not in node.entries:
+        node.entries[meant] = node.entries.pop(key)
+
+
 def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
     """Note that no `kind` of that name is defined, with the nearest one that is."""
     known = context.names.get(kind, {})
     plural = KINDS.get(kind, kind)
-    hint = did_you_mean(text, known)
+    many = len(context.problems.errors) > MANY_ERRORS  # a hint searches all the names
+    hint = "" if many else did_you_mean(text, known)
     if not hint:
         hint = f"; {plural} has {', '.join(list(known)[:12])}" if known else f"; {plural} is empty"
     context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from routing.dates import Calendar, Days, parse_days, public_holidays
 from routing.problems import Path, Wrong
@@ -17,6 +18,7 @@ from routing.reading.shapes import (
     OneOrMore,
     Record,
     Scalar,
+    check_name,
     entries_of,
     text_of,
     unknown_name,
@@ -36,6 +38,11 @@ from routing.schedule import (
 if TYPE_CHECKING:
     from routing.reading.document import Node
 
+_KEY_BY_CODE = {
+    "unknown-country": "country",
+    "unknown-subdivision": "subdivision",
+    "unknown-category": "categories",
+}
 _IN_BRACES = "inside {…} a comma ends the entry: write [09:00-12:30, 13:30-17:00], or use quotes"
 
 
@@ -82,15 +89,14 @@ def read_calendars(node: Node | None, path: Path, context: Context) -> None:
     entries = entries_of(node, path, context, "names of calendars")
     calendars.update({name: Calendar(name) for name in entries})
     for name, (key, value) in entries.items():
+        check_name(key, path, context)
         if _is_days(name):
             context.problems.error(key, (path, name), "bad-name", f"{name!r} is a date itself")
         calendars[name].parts = _parts(value, (path, name), context)
     for name, (key, _) in entries.items():
-        if _reaches(calendars[name], calendars[name]):
-            context.problems.error(
-                key, (path, name), "calendar-loop", f"calendar {name!r} contains itself"
-            )
-            calendars[name].parts = []
+        if _flatten(calendars[name]):
+            message = f"calendar {name!r} contains itself"
+            context.problems.error(key, (path, name), "calendar-loop", message)
 
 
 def _parts(node: Node, path: Path, context: Context) -> list[Days]:
@@ -100,21 +106,34 @@ def _parts(node: Node, path: Path, context: Context) -> list[Days]:
     return [holidays] if holidays else []
 
 
-def _holidays(values: dict[str, Any], _node: Node, _path: Path, _context: Context) -> Days | None:
-    if "country" not in values:
+def _holidays(values: dict[str, Any], node: Node, path: Path, context: Context) -> Days | None:
+    if "country" not in values or not isinstance(node, Mapping):
         return None
     categories = tuple(values.get("categories", ()))
-    return public_holidays(values["country"], values.get("subdivision"), categories)
+    try:
+        return public_holidays(values["country"], values.get("subdivision"), categories)
+    except Wrong as wrong:
+        key = _KEY_BY_CODE[wrong.code]
+        context.problems.error(node.entries[key][1], (path, key), wrong.code, str(wrong))
+        return None
 
 
-def _reaches(start: Calendar, goal: Calendar, seen: frozenset[str] = frozenset()) -> bool:
-    for part in start.parts:
-        if part is goal:
+def _flatten(calendar: Calendar) -> bool:
+    """Put the parts of the calendars that `calendar` names in their place.
+
+    Return whether it names itself that way; then it has no days.
+    """
+    found: dict[int, Days] = {}
+    waiting = calendar.parts[::-1]
+    calendar.parts = []
+    while waiting:
+        part = waiting.pop()
+        if part is calendar:
             return True
-        if not isinstance(part, Calendar) or part.name in seen:
-            continue
-        if _reaches(part, goal, seen | {part.name}):
-            return True
+        if id(part) not in found:
+            found[id(part)] = part
+            waiting += part.parts[::-1] if isinstance(part, Calendar) else []
+    calendar.parts = [part for part in found.values() if not isinstance(part, Calendar)]
     return False
 
 
@@ -210,14 +229,10 @@ def read_schedules(node: Node | None, path: Path, context: Context) -> None:
 
 
 def _schedule(values: dict[str, Any], node: Node, path: Path, context: Context) -> Schedule | None:
-    if isinstance(node, Mapping) and not node.entries.keys() & {"hours", "except"}:
+    known = {"hours", "except"}
+    if isinstance(node, Mapping) and not node.entries.keys() & known and not node.merged:
         raise Wrong("missing-key", "a schedule needs `hours`: windows by day of the week")
-    zone = values.get("timezone", context.zone)
-    if zone is None:
-        if isinstance(node, Mapping) and "timezone" in node.entries:
-            return None
-        raise Wrong(
-            "missing-timezone", "write `timezone: America/New_York` at the top, or one in here"
-        )
+    refused = isinstance(node, Mapping) and "timezone" in node.entries
+    zone = values.get("timezone") or (ZoneInfo("UTC") if refused else context.home_zone())
     week = tuple(values.get("hours", [NEVER] * 7))
     return Schedule(path[1], zone, week, tuple(values.get("except", ())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from routing.reading.document import Node
 
-_DURATION = re.compile(r"(?:(\d+)m)?(?:(\d+)s)?|(\d+)")
+_DURATION = re.compile(r"(?:([0-9]+)m)?(?:([0-9]+)s)?|([0-9]+)")
 _TRUE, _FALSE = {"true", "yes", "on"}, {"false", "no", "off"}
 
 
@@ -64,8 +65,11 @@ def zone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError):
-        hint = did_you_mean(text, available_timezones()) or "; write it as America/New_York"
+        hint = did_you_mean(text, _known_zones()) or "; write it as America/New_York"
         raise Wrong("unknown-timezone", f"no IANA time zone is called {text!r}{hint}") from None
+
+
+_known_zones = cache(available_timezones)
 
 
 def instant(text: str, home: ZoneInfo | None) -> dt.datetime:
@@ -74,6 +78,8 @@ def instant(text: str, home: ZoneInfo | None) -> dt.datetime:
         if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", text):
             raise ValueError
         moment = dt.datetime.fromisoformat(text)
+        if not 1970 <= moment.year <= 2200:
+            raise Wrong("bad-time", f"{text} is too far away; the year must be 1970 to 2200")
     except ValueError:
         raise Wrong("bad-time", f"{text!r} is no date and time; write 2026-03-09T09:00") from None
     if moment.tzinfo is not None:

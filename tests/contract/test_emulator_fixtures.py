@@ -63,7 +63,7 @@ FAULT_IDS = {"call-transfer-error": {"callId": "c-1"}}
 
 def update(body: Any, *, auto_answer: bool = True) -> Ask:
     def ask(lab: Lab) -> requests.Response:
-        lab.emulator.platform.application.auto_answer = auto_answer
+        lab.application(autoAnswer=auto_answer)
         return lab.api("POST", f"calls/{lab.emulator.dial(CALLER, BUSINESS)}", body)
 
     return ask
@@ -240,7 +240,7 @@ def test_reset_instant_is_epoch_milliseconds_in_header_and_details(lab: Lab) -> 
 
 def call_in(state: str) -> Tell:
     def tell(lab: Lab) -> dict[str, Any]:
-        lab.emulator.platform.application.auto_answer = state not in {"started", "rejected"}
+        lab.application(autoAnswer=state not in {"started", "rejected"})
         call = lab.emulator.dial(CALLER, BUSINESS)
         if state == "rejected":
             lab.post(f"calls/{call}", {"state": "rejected"})
@@ -414,7 +414,7 @@ def tagged(word: str, does: str = "answer") -> Tell:
         lab.emulator.destination(ANN, does, after=0)
         body = fixture("request-call-create.json") | {
             "callbackUrl": f"{lab.ear.url}/b",
-            "callbackHttpMethod": lab.emulator.platform.application.method,
+            "callbackHttpMethod": lab.get("applications")[0]["callbackHttpMethod"],
         }
         return lab.hear(word, lab.post("calls", body)).event
 
@@ -423,7 +423,7 @@ def tagged(word: str, does: str = "answer") -> Tell:
 
 def manual(**update: Any) -> Tell:
     def tell(lab: Lab) -> dict[str, Any]:
-        lab.emulator.platform.application.auto_answer = False
+        lab.application(autoAnswer=False)
         call = lab.emulator.dial(CALLER, BUSINESS)
         event = lab.hear("incomingcall", call).event
         assert lab.state(call) == "started"
@@ -592,7 +592,7 @@ def test_every_query_fixture_is_sent_or_says_why_not() -> None:
 
 @pytest.mark.parametrize("name", sorted(GET_EVENTS))
 def test_callback_as_query(lab: Lab, name: str) -> None:
-    lab.emulator.platform.application.method = "GET"
+    lab.application(callbackHttpMethod="GET")
     event, expected = GET_EVENTS[name](lab), dict(parse_qsl(fixture_text(name).strip()))
     spare = OPTIONAL | {"state"}  # optional, or absent from the recording sample only
     assert set(expected) <= set(event) <= set(expected) | spare
@@ -605,7 +605,7 @@ def test_callback_as_query(lab: Lab, name: str) -> None:
 
 
 def test_diversion_as_printed(lab: Lab) -> None:
-    lab.emulator.platform.application.method = "GET"
+    lab.application(callbackHttpMethod="GET")
     lab.emulator.switch(diversion_get="as_printed")
     printed = fixture_text("get-incomingcall-diversion-as-printed.txt").strip()
     keys = ("privacy", "screen", "reason", "counter", "origTo")

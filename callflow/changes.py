@@ -1,0 +1,129 @@
+"""What tasks change in a call's record, each as a function of the record."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from callflow import agenda
+from callflow.record import DIALED, SENDING
+from routing import route as routes
+from routing.words import BUSY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callflow.record import Leg, Record
+    from routing.route import Move, Route
+
+    Change = Callable[[Record], None]
+
+
+def together(*changes: Change) -> Change:
+    """Make several changes, in order."""
+
+    def change(record: Record) -> None:
+        for each in changes:
+            each(record)
+
+    return change
+
+
+def noted(kind: str, **data: Any) -> Change:
+    """Add a line to the journal."""
+    return lambda record: record.note(time.time(), kind, **data)
+
+
+def moved(trigger: str) -> Change:
+    """Change the state by the table."""
+
+    def change(record: Record) -> None:
+        record.move(trigger)
+
+    return change
+
+
+def over(because: str) -> Change:
+    """Note that the call is over."""
+    return lambda record: record.end(time.time(), because)
+
+
+def decided(chosen: Route, digest: str) -> Change:
+    """Note where the rules send the call."""
+
+    def change(record: Record) -> None:
+        record.plan = routes.dump(chosen)
+        record.line, record.rule, record.action = chosen.line, chosen.rule, chosen.action
+        record.rules_digest = digest
+        record.note(time.time(), "decision", line=chosen.line, rule=chosen.rule, rules=digest)
+
+    return change
+
+
+def skipped(move: Move) -> Change:
+    """Note the destinations whose turn came and that were not dialed."""
+    return together(
+        *(
+            noted("skipped", destination=skip.destination, because=skip.because)
+            for skip in move.skipped
+        )
+    )
+
+
+def answered_by_us() -> Change:
+    """Note that we have answered the call; its answer event is awaited."""
+
+    def change(record: Record) -> None:
+        record.answered_by_us_at = time.time()
+        record.note(record.answered_by_us_at, "answered-by-us")
+
+    return change
+
+
+def found_busy() -> Change:
+    """Note that every destination filled up between the decision and its turn."""
+
+    def change(record: Record) -> None:
+        record.outcome = BUSY
+        record.note(time.time(), "outcome", outcome=BUSY, cause="at capacity")
+
+    return change
+
+
+def dialed(leg: Leg, leg_id: str | None) -> Change:
+    """Note that a leg is under way; its first event may have come before."""
+
+    def change(record: Record) -> None:
+        mine, now = record.leg(leg.token), time.time()
+        if mine is None:
+            return
+        mine.leg_id = leg_id or mine.leg_id
+        mine.ring_until = agenda.ring_until(leg, now)
+        if mine.state == SENDING:
+            mine.state = DIALED
+        record.note(now, "dialed", destination=leg.destination, legId=mine.leg_id)
+
+    return change
+
+
+def ended(leg: Leg, outcome: str | None, cause: str) -> Change:
+    """Note that a leg is over."""
+
+    def change(record: Record) -> None:
+        now = time.time()
+        record.note(now, "leg-ended", destination=leg.destination, outcome=outcome, cause=cause)
+        record.ended(leg.token, outcome, cause, now)
+
+    return change
+
+
+def of_leg(leg: Leg, **values: Any) -> Change:
+    """Set values of a leg."""
+
+    def change(record: Record) -> None:
+        mine = record.leg(leg.token)
+        if mine is not None:
+            for name, value in values.items():
+                setattr(mine, name, value)
+
+    return change

@@ -1,0 +1,113 @@
+"""The tasks that look after the legs of a call: ring timers, watchdogs, joining and letting go."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from callflow import agenda, changes
+from callflow.patience import CallGoneError
+from catapult.errors import RefusedError
+from catapult.transfer import Audio
+from routing.words import FAILURE, NO_ANSWER, REJECTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from callflow.changes import Change
+    from callflow.ledger import Ledger
+    from callflow.record import Leg, Record
+    from callflow.tasks import Job
+
+WHISPER = "whisper"
+"""Tag by which the end of a whisper is told apart."""
+
+
+class LegTasks:
+    """The tasks of legs by their names; see `Tasks`."""
+
+    def __init__(self, ledger: Ledger, tell: Callable[..., None]) -> None:
+        self._ledger = ledger
+        self._tell = tell
+        self.by_name: dict[str, Callable[[Job], Change]] = {
+            agenda.RING_OUT: self._ring_out,
+            agenda.HANG_UP_LEG: self._hang_up_leg,
+            agenda.CHECK_LEG: self._check_leg,
+            agenda.CHECK_PARTED: self._check_parted,
+            agenda.WHISPER: self._whisper,
+            agenda.JOIN: self._join,
+        }
+
+    def _ring_out(self, job: Job) -> Change:
+        """End a leg that has rung for long enough, unless its answer was not reported."""
+        leg = job.leg
+        leg_id = _id_of(job, leg)
+        if leg_id is None:
+            return changes.ended(leg, NO_ANSWER, "it is not there")
+        try:
+            if job.patience.look(leg_id).is_active:
+                return lambda record: record.answered(leg.token, leg_id, time.time())
+        except CallGoneError as error:
+            return changes.ended(leg, NO_ANSWER, str(error))
+        rung_out = changes.of_leg(leg, rung_out=True)
+        self._ledger.update(job.call_id, lambda record, _: rung_out(record))
+        job.patience.hang_up(leg_id)
+        self._tell("rang-out", call_id=job.call_id, destination=leg.destination)
+        return changes.ended(leg, NO_ANSWER, "ring timer")
+
+    def _hang_up_leg(self, job: Job) -> Change:
+        """Hang up a leg that is not wanted any more."""
+        leg_id = _id_of(job, job.leg)
+        if leg_id is not None:
+            job.patience.hang_up(leg_id)
+        return changes.ended(job.leg, None, "released")
+
+    def _check_leg(self, job: Job) -> Change:
+        """Find out whether a conversation of which nothing was heard for long goes on."""
+        job.patience.look(job.call_id)
+        return changes.of_leg(job.leg, checked_at=time.time())
+
+    def _check_parted(self, job: Job) -> Change:
+        """Look after a caller of whom nothing was heard since the destination hung up."""
+        job.patience.look(job.call_id)
+        if job.leg.whisper is None:
+            return changes.moved("parted")
+
+        def declined(record: Record) -> None:  # while it listened: they were never joined
+            record.outcome, record.doubt = REJECTED, True
+            record.move("declined")
+
+        return declined
+
+    def _whisper(self, job: Job) -> Change:
+        """Whisper to the winner of a ring group before it is joined with the caller."""
+        try:
+            job.patience.play(job.leg.leg_id or "", Audio(**(job.leg.whisper or {})), tag=WHISPER)
+        except (RefusedError, CallGoneError) as error:
+            return _winner_lost(job, error)
+        return changes.of_leg(job.leg, whispered_at=time.time())
+
+    def _join(self, job: Job) -> Change:
+        """Join the caller with the winner of a ring group."""
+        if job.record.tone:
+            job.patience.stop_playing(job.call_id)
+        try:
+            job.patience.join(job.call_id, job.leg.leg_id or "")
+        except RefusedError as error:
+            return _winner_lost(job, error)
+        return changes.together(
+            changes.of_leg(job.leg, joined=True),
+            lambda record: setattr(record, "tone", False),
+            changes.noted("joined", destination=job.leg.destination),
+        )
+
+
+def _id_of(job: Job, leg: Leg) -> str | None:
+    """Return the id of a leg; one that was never reported is looked for."""
+    return leg.leg_id or next(iter(job.patience.find(leg)), None)
+
+
+def _winner_lost(job: Job, error: Exception) -> Change:
+    """Go on without a winner that could not be joined. Raises CallGoneError without a caller."""
+    job.patience.look(job.call_id)
+    return changes.ended(job.leg, FAILURE, str(error))

@@ -1,0 +1,49 @@
+"""Turns for requests while the platform refuses some for their rate.
+
+As long as nothing is refused, requests go out at once. After a refusal all of them take turns, over
+all processes, so that nobody is starved and hardly any request is wasted.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from callflow.ledger import Ledger
+
+_FIRST_GAP, _WIDEST_GAP, _NARROWEST_GAP = 0.25, 1.02, 0.02
+"""Seconds between two turns. The documented rate is one request a second ("Catapult: Resource rate
+limits"), but accounts differ: a refused turn widens the gap, a good one narrows it a little."""
+_WIDEN, _NARROW = 2.0, 0.97
+_CALM = 5.0
+"""Seconds without a refusal after which no turns are needed."""
+
+
+class Pacer:
+    """Gives turns. One object serves all threads of a process; the turns are those of all."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._gap = _FIRST_GAP
+        self._refused_at = 0.0
+        self._not_before = 0.0
+
+    def turn(self) -> float | None:
+        """Return when (epoch seconds) the next request may go out; None for at once."""
+        now = time.time()
+        if now - self._refused_at > _CALM:
+            self._gap = _FIRST_GAP
+            return None
+        return self._ledger.slot("requests", self._not_before, self._gap, now)
+
+    def refused(self, wait: float, *, had_turn: bool) -> None:
+        """Note that a request was refused for its rate, to be repeated in `wait` seconds."""
+        self._refused_at = time.time()
+        self._not_before = max(self._not_before, self._refused_at + wait)
+        if had_turn:
+            self._gap = min(self._gap * _WIDEN, _WIDEST_GAP)
+
+    def went_well(self) -> None:
+        """Note that a request that had a turn was not refused."""
+        self._gap = max(self._gap * _NARROW, _NARROWEST_GAP)

@@ -1,0 +1,132 @@
+"""`flask override` and `flask presence`: what operators set while the service runs.
+
+Kept in the ledger, so every process sees it within a second.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from flask import current_app
+
+from callflow.ledger import OVERRIDE, PRESENCE, LedgerError, Setting
+from commands.output import JSON_OPTION, good_rules, known, print_json, rules_path
+from routing.problems import Wrong
+from routing.reading.values import instant
+from routing.words import OVERRIDES, PRESENCE_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+    from callflow.ledger import Ledger
+
+
+@click.group("override")
+def override() -> None:
+    """Set a schedule open or closed for a while, whatever the rules file says."""
+
+
+@override.command("set")
+@click.argument("schedule")
+@click.argument("state", type=click.Choice(OVERRIDES))
+@click.option("--until", required=True, metavar="TIME", help="2026-03-09T08:00, the zone's time.")
+def set_override(schedule: str, state: str, until: str) -> None:
+    """Set SCHEDULE open or closed until TIME."""
+    rules = good_rules(rules_path(None))
+    name = known("schedule", schedule, rules.schedules)
+    end = _end(until, rules.schedules[name].zone)
+    with _ledger() as ledger:
+        ledger.set(OVERRIDE, Setting(name, state, end))
+    click.echo(f"{name} is {state} until {_shown(end, rules.schedules[name].zone)}")
+
+
+@override.command("list")
+@JSON_OPTION
+def list_overrides(as_json: bool) -> None:
+    """List the overrides in force."""
+    _list(OVERRIDE, "schedule", as_json)
+
+
+@override.command("clear")
+@click.argument("schedule")
+def clear_override(schedule: str) -> None:
+    """Take the override of SCHEDULE back: the rules file decides again."""
+    with _ledger() as ledger:
+        cleared = ledger.clear(OVERRIDE, schedule)
+    if not cleared:
+        raise click.ClickException(f"no override is set for {schedule!r}")
+    click.echo(f"{schedule} follows the rules file again")
+
+
+@click.group("presence")
+def presence() -> None:
+    """Say whether people take calls."""
+
+
+@presence.command("set")
+@click.argument("person")
+@click.argument("state", type=click.Choice(PRESENCE_STATES))
+@click.option("--until", metavar="TIME", help="2026-03-09T08:00, the file's time zone.")
+def set_presence(person: str, state: str, until: str | None) -> None:
+    """Set the presence of PERSON, until TIME if given."""
+    rules = good_rules(rules_path(None))
+    name = known("person", person, rules.persons)
+    end = _end(until, rules.zone) if until else None
+    with _ledger() as ledger:
+        ledger.set(PRESENCE, Setting(name, state, end))
+    shown = f" until {_shown(end, rules.zone)}" if end else ""
+    click.echo(f"{name} is {state}{shown}")
+
+
+@presence.command("list")
+@JSON_OPTION
+def list_presence(as_json: bool) -> None:
+    """List everybody's presence that was set; who is not listed is available."""
+    _list(PRESENCE, "person", as_json)
+
+
+def _list(kind: str, what: str, as_json: bool) -> None:
+    with _ledger() as ledger:
+        found = ledger.settings(kind, time.time())
+    if as_json:
+        print_json(
+            [{what: each.name, "state": each.value, "until": _utc(each.until)} for each in found]
+        )
+        return
+    for each in found:
+        click.echo(f"{each.name}: {each.value}" + (f" until {_utc(each.until)}" * bool(each.until)))
+    if not found:
+        click.echo("nothing is set")
+
+
+@contextmanager
+def _ledger() -> Iterator[Ledger]:
+    try:
+        yield current_app.extensions["callrouter"].ledger
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _end(until: str, zone: ZoneInfo | None) -> float:
+    try:
+        end = instant(until, zone).timestamp()
+    except Wrong as wrong:
+        raise click.UsageError(f"--until: {wrong}") from None
+    if end <= time.time():
+        raise click.UsageError(f"--until: {until} has passed")
+    return end
+
+
+def _shown(end: float, zone: ZoneInfo | None) -> str:
+    return f"{dt.datetime.fromtimestamp(end, zone or dt.UTC):%a %Y-%m-%d %H:%M %Z}"
+
+
+def _utc(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds")
