@@ -39,6 +39,8 @@ class Settings:
     rules_path: str = "routing_rules.yaml"
     ledger_url: str = "sqlite:///var/ledger.sqlite3"
     ledger_days: float = 30
+    copies_path: str = ""
+    """Where the workers of this host keep copies of calls while Redis is away."""
     callback_budget: float = 8.0
     """Seconds within which a callback is answered, retries included."""
     port: int = 5000
@@ -117,6 +119,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         auto_answer=read.flag("AUTO_ANSWER", True),
         rules_path=given.get("ROUTING_RULES", "routing_rules.yaml"),
         ledger_url=read.ledger(str(defaults["ledger_url"])),
+        copies_path=given.get("LEDGER_COPIES", ""),
         ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
         port=read.whole("PORT", 5000, 1, 65_535),
