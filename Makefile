@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -r
 
-.PHONY: help demo run test lint bench schema pictures clean
+.PHONY: help demo run test lint docs bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -28,15 +28,14 @@ lint: $(DEV_READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
 
+docs: $(READY)  ## the page, schema and pictures that are generated
+	@$(BIN)/python -m callflow.diagram > docs/call-states.md
+	@$(BIN)/python -m routing.reading.schema > docs/rules.schema.json
+	@sed -n 's|^flask rules timeline|$(BIN)/&|p' docs/cookbook.md | sh -e
+
 bench: $(DEV_READY)  ## every measurement of benchmarks/
 	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
 	else echo "there is nothing in benchmarks/ to run yet"; fi
-
-schema: $(READY)  ## docs/rules.schema.json, from the shapes that read the rules
-	@$(BIN)/python -m routing.reading.schema > docs/rules.schema.json
-
-pictures: $(READY)  ## docs/cookbook/*.svg, by the commands of docs/cookbook.md
-	@sed -n 's|^flask rules timeline|$(BIN)/&|p' docs/cookbook.md | sh -e
 
 clean:  ## remove what the other targets made; var/ with its ledger stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \

@@ -41,6 +41,8 @@ logconfig_dict = logs.configuration(settings.log_level, mask=settings.log_number
 
 _metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
+_copies_dir = tempfile.mkdtemp(prefix="callrouter-copies-")
+os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
 
 
 def post_worker_init(worker: Any) -> None:
@@ -56,5 +58,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def on_exit(_server: Any) -> None:
-    """Remove the metrics of this run."""
+    """Remove the metrics of this run, and its copies of the ledger."""
     shutil.rmtree(_metrics_dir, ignore_errors=True)
+    shutil.rmtree(_copies_dir, ignore_errors=True)

@@ -13,7 +13,7 @@ from callflow.leg_tasks import LegTasks
 from callflow.patience import CallGoneError, GaveUpError
 from callflow.record import SENDING, Leg, Record
 from catapult.errors import RefusedError
-from catapult.transfer import Audio, InvalidParameterError, is_number
+from catapult.transfer import Audio, InvalidParameterError
 from routing import route as routes
 from routing.conditions import Call
 from routing.router import route
@@ -277,7 +277,7 @@ class Tasks:
 
 def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:
     order = attempt.transfer(destination)
-    request = _creation(attempt, destination) if created else order.body()
+    request = attempt.creation(destination) if created else order.body()
     whisper = order.whisper_audio
     return Leg(
         token=secrets.token_urlsafe(24),
@@ -292,16 +292,6 @@ def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool)
         created=created,
         whisper=asdict(whisper) if whisper else None,
     )
-
-
-def _creation(attempt: Attempt, destination: Destination) -> dict[str, object]:
-    """Return the request that calls a destination; only a number of ours may stand as caller."""
-    written = attempt.caller_id(destination) or ""
-    return {
-        "from": written if is_number(written) else attempt.route.to,
-        "to": destination.transfer_to,
-        "callTimeout": routes.ring_of(destination),
-    }
 
 
 def _destination(attempt: Attempt, leg: Leg) -> Destination:

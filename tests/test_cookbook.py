@@ -72,4 +72,4 @@ def test_the_picture_is_what_the_command_draws(name: str, recipe: str, tmp_path:
     words[rules] = str(ROOT / words[rules])
     done = command(tmp_path, *words[2:], str(drawn))
     assert done.exit_code == 0, done.output
-    assert drawn.read_text("utf-8") == (FOLDER / f"{name}.svg").read_text("utf-8"), "make pictures"
+    assert drawn.read_text("utf-8") == (FOLDER / f"{name}.svg").read_text("utf-8"), "make docs"

@@ -20,7 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from callflow import record as states
 from callflow.agenda import wake_at
+from callflow.copies import Copies
 from callflow.ledger import OVERRIDE, PRESENCE, Setting, UnchangedError
+from callflow.mirror import MirroredLedger
 from callflow.record import Entry, Leg, Record
 from callflow.redis import RedisLedger
 from callflow.sqlite import SqliteLedger
@@ -37,6 +39,10 @@ CENTURY = 36_500.0
 TIMES = st.floats(NOW - 5, NOW + 5)
 
 
+def _unexpected(event: str, **fields: Any) -> None:
+    raise AssertionError(event, fields)
+
+
 @dataclass(frozen=True)
 class Opener:
     """Opens the same ledger again and again, as processes do."""
@@ -48,7 +54,10 @@ class Opener:
     def __call__(self) -> Ledger:
         if self.backend == "sqlite":
             return SqliteLedger(f"{self.folder}/new/ledger.sqlite3")
-        return RedisLedger(self.place, days=CENTURY, prefix=f"test:{self.folder}:")
+        shared = RedisLedger(self.place, days=CENTURY, prefix=f"test:{self.folder}:")
+        if self.backend == "redis":
+            return shared
+        return MirroredLedger(shared, Copies(f"{self.folder}/copies.sqlite3"), _unexpected)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +66,7 @@ def redis_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "mirror"])
 def opened(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Opener:
     return Opener(request.param, redis_url, str(tmp_path))
 
@@ -323,6 +332,18 @@ class TestPrune:
             seen(ledger, f"c-{number}", NOW - 1)
         assert ledger.prune(NOW) == 1100
         assert ledger.recent(9) == []
+
+
+class TestIds:
+    @pytest.mark.parametrize("odd", ["c-'1", "c:1", "a/b", "é", "x" * 256, "{c-1}", "*"])
+    def test_they_are_opaque(self, ledger: Ledger, odd: str) -> None:
+        seen(ledger, odd, legs=[leg(f"t-{odd}", f"front {odd}")])
+        seen(ledger, "other")
+        assert load(ledger, odd).seen_at == NOW
+        assert ledger.call_of(f"t-{odd}") == odd
+        assert ledger.in_progress() == {f"front {odd}": 1}
+        assert ledger.calls_to(f"front {odd}") == [odd]
+        assert {record.call_id for record in ledger.recent(9)} == {odd, "other"}
 
 
 class TestPing:

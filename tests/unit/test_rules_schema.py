@@ -75,7 +75,7 @@ def documented() -> Iterator[str]:
 
 def test_the_published_file_is_what_the_reader_says() -> None:
     published = Path("docs/rules.schema.json").read_text("utf-8")
-    assert json.loads(published) == SCHEMA, "run `make schema`"
+    assert json.loads(published) == SCHEMA, "make docs"
 
 
 def test_it_is_a_schema_with_every_section() -> None:
