@@ -29,7 +29,10 @@ schedules:
   day:
     hours: {mon-fri: 08:07-18:45, sat: 22:00-01:30}
     except: [{dates: 2026-11-05, hours: 10:00-11:00}, {dates: [us, ours], hours: closed}]
-  abroad: {timezone: Australia/Lord_Howe, hours: {mon-sun: 01:45-02:15}}
+  abroad:
+    timezone: Australia/Lord_Howe
+    hours: {mon-sun: 01:45-02:15}
+    except: [{dates: 2026-11-10, hours: closed}]
   special: {hours: closed, except: [{dates: 2026-11-06, hours: open}]}
 lines:
   main:
@@ -40,7 +43,7 @@ lines:
       - {name: private, when: {from: anonymous}, reject: true}
       - {name: night, when: {during: night}, transferTo: bo}
       - {name: abroad, when: {not: {outside: abroad}}, announce: {sentence: "{line} is abroad"}}
-      - {name: day, when: {during: [day, special]}, followMe: [{transferTo: desk}, {transferTo: [cell, bo]}], onBusy: {transferTo: +19195550109}}
+      - {name: day, when: {during: [day, special]}, followMe: [{transferTo: desk}, {transferTo: [cell, bo]}], onNoAnswer: {transferTo: +19195550109}}
     otherwise: {reject: true}
   other: {numbers: +19195551001, otherwise: {transferTo: +19195550109}}
 emergency: {reject: true}
@@ -177,6 +180,7 @@ NOTES = [
     ("2026-11-03", [("holiday", "ours: day closed")]),
     ("2026-11-06", []),  # `special` has no usual hours
     ("2026-11-09", []),
+    ("2026-11-10", [("holiday", "abroad closed")]),
     ("2026-11-01", [("clocks", "clocks go back: 01:00-02:00 comes twice")]),
     ("2026-03-08", [("clocks", "clocks go forward: 02:00-03:00 is skipped")]),
     ("2026-10-05", [("override", "day set closed by an override until Tue 06 Oct 08:00")]),
@@ -209,10 +213,11 @@ def test_an_override_without_ends_is_in_force_all_the_time() -> None:
 
 def test_the_zone_is_the_file_s_or_the_only_one() -> None:
     bare = SPLIT.replace("timezone: America/New_York\n", "", 1)
-    alone = bare.replace("timezone: Australia/Lord_Howe, ", "")
-    with_zone = alone.replace("{hours", "{timezone: Asia/Tokyo, hours").replace(
-        "  day:\n", "  day:\n    timezone: Asia/Tokyo\n"
-    )
+    alone = bare.replace("    timezone: Australia/Lord_Howe\n", "")
+    with_zone = alone.replace("{hours: {", "{timezone: Asia/Tokyo, hours: {")
+    with_zone = with_zone.replace("{hours: cl", "{timezone: Asia/Tokyo, hours: cl")
+    for name in ("day", "abroad"):
+        with_zone = with_zone.replace(f"  {name}:\n", f"  {name}:\n    timezone: Asia/Tokyo\n")
     assert home_zone(read(SPLIT)).key == "America/New_York"
     assert home_zone(read(with_zone)).key == "Asia/Tokyo"
     one_else = with_zone.replace("Asia/Tokyo", "Asia/Seoul", 1)
