@@ -22,6 +22,8 @@ from routing.timeline import Override, Supposed, home_zone, timeline
 from routing.words import OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from routing.rules import RuleSet
     from routing.timeline import Day, LineTimeline, Reach, Segment, Timeline
 
@@ -49,12 +51,14 @@ def timeline_command(
     """Show who is reached when: every line, or LINE, for a week.
 
     It holds for an ordinary caller, when nobody is busy and everybody is available; the options
-    suppose something else. Overrides that are set are counted from now to their end.
+    suppose something else. Overrides that are set count from now to their end, but not for
+    another rules file.
     """
     rules = good_rules(rules_path(file))
     lines = [rules.lines[known("line", line, rules.lines)]] if line else list(rules.lines.values())
     first = _date(given["first"]) if given["first"] else dt.datetime.now(home_zone(rules)).date()
-    found = timeline(rules, lines, first, given["days"], _supposed(rules, given))
+    in_force = () if file else _overrides_in_force(rules)
+    found = timeline(rules, lines, first, given["days"], _supposed(rules, given, in_force))
     if svg:
         svg.write(as_svg(found))
     if as_json:
@@ -70,14 +74,14 @@ def _date(text: str) -> dt.date:
         raise click.UsageError(f"--from: {wrong}") from None
 
 
-def _supposed(rules: RuleSet, given: dict[str, Any]) -> Supposed:
+def _supposed(rules: RuleSet, given: dict[str, Any], in_force: Iterable[Override]) -> Supposed:
     caller = given["caller"]
     return Supposed(
         normal_party(caller) if caller else rules.default_caller,
         f"the caller {caller}" if caller else "an ordinary caller",
         frozenset(known("destination", name, rules.limited) for name in given["busy"]),
         pairs("--presence", given["presence"], rules.persons, PRESENCE_STATES),
-        (*_overrides_in_force(rules), *(_override(rules, each) for each in given["overrides"])),
+        (*in_force, *(_override(rules, each) for each in given["overrides"])),
     )
 
 

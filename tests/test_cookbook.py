@@ -23,9 +23,8 @@ NAMES = [re.findall(r"\(cookbook/(.+)\.yaml\)", recipe)[0] for recipe in RECIPES
 
 
 def command(tmp_path: Path, *arguments: str) -> Result:
-    """Run `flask rules …` in the project's folder, without an override of anybody's."""
-    ledger = f"sqlite:///{tmp_path / 'ledger.sqlite3'}"
-    service = create_app(Settings(ledger_url=ledger))
+    """Run `flask rules …`."""
+    service = create_app(Settings(ledger_url=f"sqlite:///{tmp_path / 'ledger.sqlite3'}"))
     with service.app_context():
         return service.test_cli_runner().invoke(args=["rules", *arguments])
 

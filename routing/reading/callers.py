@@ -14,6 +14,7 @@ from routing.reading.shapes import (
     MapOf,
     OneOrMore,
     Schema,
+    explained,
     text_of,
     unknown_name,
 )
@@ -48,7 +49,7 @@ class Caller:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
         """Return any scalar: a pattern or a name."""
-        return ANY_SCALAR if self.named else _FORM
+        return ANY_SCALAR if self.named else explained(_FORM, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the pattern in normal form, or the name."""

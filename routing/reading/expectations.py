@@ -24,6 +24,7 @@ from routing.reading.shapes import (
     Schema,
     choice,
     entries_of,
+    explained,
     text_of,
     unknown_name,
 )
@@ -87,7 +88,8 @@ class At:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
         """Return text that begins with a date and a time."""
-        return {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"}
+        form = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"}
+        return explained(form, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
         """Return the instant in UTC."""

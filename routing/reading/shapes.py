@@ -90,7 +90,7 @@ class Scalar(Generic[T]):
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
         """Return the form."""
-        return self.form
+        return explained(self.form, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> T | None:
         """Return the parsed text."""
@@ -299,6 +299,11 @@ class Built(Generic[T]):
         except Wrong as wrong:
             context.problems.error(place_of(node), path, wrong.code, str(wrong))
             return None
+
+
+def explained(form: Schema, what: str) -> Schema:
+    """Return a form whose pattern is put into words; editors show them, others pass them over."""
+    return form | {"patternErrorMessage": f"expected {what}"} if "pattern" in form else form
 
 
 def map_schema(item: Schema, **more: Any) -> Schema:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from catapult.transfer import InvalidParameterError
 from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.numbers import check_party, check_prefix
-from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, text_of
+from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ class Party(Shape[str]):
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
         """Return a number, which editors take for an integer, or a SIP URI."""
-        return PARTY_FORM
+        return explained(PARTY_FORM, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the number or URI."""

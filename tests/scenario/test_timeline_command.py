@@ -207,6 +207,8 @@ def test_an_override_that_is_set_counts_from_now_to_its_end(service: Flask) -> N
     ]
     assert [each["rule"] for each in inside] == ["open"]
     assert {each["kind"] for each in found["notes"]} >= {"override"}
+    other = str(service.extensions["callrouter"].settings.rules_path)
+    assert data(service, "main", "--rules", other)["overrides"] == []
 
 
 def test_an_override_may_be_supposed(service: Flask) -> None:

@@ -83,6 +83,19 @@ def test_it_is_a_schema_with_every_section() -> None:
     assert list(SCHEMA["properties"]) == list(SECTIONS)
 
 
+def test_every_pattern_is_put_into_words() -> None:
+    def values(data: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(data, dict):
+            yield data
+        for each in data.values() if isinstance(data, dict) else data:
+            if isinstance(each, (dict, list)):
+                yield from values(each)
+
+    found = [each for each in values(SCHEMA) if {"type", "pattern"} <= each.keys()]
+    assert len(found) > 10
+    assert all(each["patternErrorMessage"].startswith("expected ") for each in found)
+
+
 def test_the_shipped_file_names_it() -> None:
     first = SHIPPED.splitlines()[0]
     assert first == "# yaml-language-server: $schema=docs/rules.schema.json"
