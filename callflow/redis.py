@@ -225,8 +225,7 @@ class RedisLedger:
             self._db.set(self._key("ping"), 1, px=1000)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        self._db.connection_pool.disconnect(inuse_connections=False)
+        """Do nothing: the connections belong to all threads."""
 
     def _key(self, *names: str) -> str:
         return self._prefix + ":".join(names)
