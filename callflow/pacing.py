@@ -27,7 +27,6 @@ class Pacer:
         self._ledger = ledger
         self._gap = _FIRST_GAP
         self._refused_at = 0.0
-        self._not_before = 0.0
 
     def turn(self) -> float | None:
         """Return when (epoch seconds) the next request may go out; None for at once."""
@@ -35,12 +34,11 @@ class Pacer:
         if now - self._refused_at > _CALM:
             self._gap = _FIRST_GAP
             return None
-        return self._ledger.slot("requests", self._not_before, self._gap, now)
+        return self._ledger.slot("requests", now, self._gap, now)
 
-    def refused(self, wait: float, *, had_turn: bool) -> None:
-        """Note that a request was refused for its rate, to be repeated in `wait` seconds."""
+    def refused(self, *, had_turn: bool) -> None:
+        """Note that a request was refused for its rate."""
         self._refused_at = time.time()
-        self._not_before = max(self._not_before, self._refused_at + wait)
         if had_turn:
             self._gap = min(self._gap * _WIDEN, _WIDEST_GAP)
 

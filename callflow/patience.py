@@ -251,7 +251,8 @@ class Patience:
         if error.wait is None:
             self._wait(error)
         else:
-            self._pacer.refused(error.wait, had_turn=had_turn)
+            self._pacer.refused(had_turn=had_turn)
+            self._sleep(error.wait, error)
 
     def _wait(self, error: Exception) -> None:
         """Wait a little, longer each time."""

@@ -39,6 +39,9 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 """(state, what happened) -> state. What is not here changes nothing, so a duplicate or an event
 out of order does no harm. docs/call-states.md is generated from this table."""
 
+MOST_ENTRIES = 1000
+"""Lines that the journal of one call keeps; a sender may repeat events as often as it likes."""
+
 SENDING, DIALED, ANSWERED, ENDED = "sending", "dialed", "answered", "ended"
 """States of a leg: about to be sent (or sent, and not known); under way; answered; over."""
 
@@ -116,6 +119,8 @@ class Record:
     checked_at: float | None = None
     retry_at: float | None = None
     retries: int = 0
+    given_back: int = 0
+    """How often the platform was told that the call was not routed."""
     line: str | None = None
     rule: str | None = None
     action: str | None = None
@@ -132,6 +137,8 @@ class Record:
     announced_until: float | None = None
     ended_at: float | None = None
     ended_by: str | None = None
+    noted: int = 0
+    """Lines of the journal so far."""
     entries: list[Entry] = field(default_factory=list)
     """What this update adds to the journal."""
 
@@ -141,8 +148,10 @@ class Record:
         return self.state == OVER
 
     def note(self, at: float, kind: str, **data: Any) -> None:
-        """Add a line to the journal."""
-        self.entries.append(Entry(at, kind, data))
+        """Add a line to the journal; one call's cannot grow without end."""
+        self.noted += 1
+        if self.noted <= MOST_ENTRIES:
+            self.entries.append(Entry(at, kind, data))
 
     def move(self, trigger: str) -> bool:
         """Change the state by the table; return whether it changed."""

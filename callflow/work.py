@@ -15,7 +15,7 @@ from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
 from callflow.pacing import Pacer
 from callflow.patience import CallGoneError, GaveUpError, Patience
-from callflow.record import ANSWERING, ROUTING
+from callflow.record import ANSWERING, ROUTING, SENDING
 from callflow.tasks import Job, Tasks
 from catapult.errors import RefusedError
 
@@ -117,7 +117,7 @@ class Worker:
         except (GaveUpError, RefusedError, NoRulesError) as error:
             because = str(error)
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
-            if job.record.legs or job.record.state not in {ANSWERING, ROUTING} or not told:
+            if not told or _is_under_way(job.record):
                 return lambda record: _try_later(record, because)
             self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
@@ -135,6 +135,12 @@ class Worker:
         return Patience(self._client, deadline, hold, self._pacer)
 
 
+def _is_under_way(record: Record) -> bool:
+    """Whether a call has got further than being routed for the first time."""
+    dialed = any(leg.state != SENDING for leg in record.legs)
+    return dialed or record.state not in {ANSWERING, ROUTING}
+
+
 def _next_task(record: Record, me: str, now: float) -> Task | None:
     if record.holder is not None and record.holder != me:
         if record.held_until > now:
@@ -150,7 +156,15 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
 
 
 def _give_back(record: Record, because: str) -> None:
-    """Let go of a call: the platform's fallback takes it, or tells us of it once more."""
+    """Let go of a call: the platform's fallback takes it, or tells us of it once more.
+
+    The platform tells twice and no more ("Catapult: Callback retries"), so the second time there
+    is nobody but us.
+    """
+    record.given_back += 1
+    if record.given_back > 1:
+        _try_later(record, because)
+        return
     record.note(time.time(), "gave-up", because=because)
     record.move("not routed")
     record.doubt = True

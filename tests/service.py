@@ -341,8 +341,9 @@ class Service:
         return took
 
     def check_log(self) -> None:
-        assert self.err == []
-        assert [row for row in self.log if "no-json" in row] == []
+        assert self.err == [], self.err
+        strange = [row for row in self.log if "no-json" in row]
+        assert strange == [], strange
         whole = "\n".join(self.out)
         assert [secret for secret in (*SECRETS, *PAIRS) if secret in whole] == []
         if self.env.get("LOG_NUMBERS") != "full":
@@ -353,7 +354,7 @@ class Service:
             if row["level"] in {"ERROR", "CRITICAL"}
             and not row["message"].startswith(self._forgiven or ("\0",))
         ]
-        assert failures == []
+        assert failures == [], failures
 
     def kill(self) -> None:
         process = getattr(self, "process", None)

@@ -296,6 +296,18 @@ class TestPrune:
         assert ledger.recent(9) == []
 
 
+class TestIds:
+    @pytest.mark.parametrize("odd", ["c-'1", "c:1", "a/b", "é", "x" * 256, "{c-1}", "*"])
+    def test_they_are_opaque(self, ledger: Ledger, odd: str) -> None:
+        seen(ledger, odd, legs=[leg(f"t-{odd}", f"front {odd}")])
+        seen(ledger, "other")
+        assert load(ledger, odd).seen_at == NOW
+        assert ledger.call_of(f"t-{odd}") == odd
+        assert ledger.in_progress() == {f"front {odd}": 1}
+        assert ledger.calls_to(f"front {odd}") == [odd]
+        assert {record.call_id for record in ledger.recent(9)} == {odd, "other"}
+
+
 class TestPing:
     def test_it_changes_nothing(self, ledger: Ledger) -> None:
         ledger.ping()

@@ -338,12 +338,10 @@ class TestCalls:
         (attempt,) = call["attempts"]
         assert attempt["destination"] == "ann"
         assert attempt["transferTo"] == ANN
-        assert attempt["legId"] == "c-leg"
+        assert attempt["legId"].startswith("c-leg")
         assert attempt["state"] == "ended"
         kinds = [each["event"]["eventType"] for each in call["events"] if "event" in each]
-        assert kinds == ["incomingcall", "answer", "answer", "hangup", "hangup"]
-        twice = [each["times"] for each in call["events"] if "event" in each]
-        assert 2 in twice
+        assert kinds == ["incomingcall", *["answer"] * 3, "hangup", "hangup"]
 
     def test_what_is_shown_holds_no_way_in(self, routed: tuple[Service, str]) -> None:
         for arguments in (["show", routed[1]], ["show", routed[1], "--json"], ["list", "--json"]):

@@ -39,8 +39,9 @@ def _edited() -> Iterator[Service]:
 @pytest.fixture
 def edited(_edited: Service) -> Service:
     """A service whose rules may be edited; they are as at first when it is handed out."""
-    _edited.write_rules(rules(0))
-    wait_until(lambda: settled(_edited, 0))
+    mark = len(_edited.log)
+    _edited.write_rules(rules(0, f"# {mark}\n"))  # never the same twice, so both workers say so
+    wait_until(lambda: len(_edited.logged("rules-loaded", mark)) == 2)
     return _edited
 
 

@@ -316,7 +316,7 @@ def test_every_callback_route_refuses_without_credentials() -> None:
     app = create_app(
         Settings(callback_username="u", callback_password="p", ledger_url="sqlite:////dev/null/x")
     )
-    public = {"/healthz", "/readyz", "/metrics"}
+    public = {"/healthz", "/readyz", "/metrics", "/media/ringing.wav"}
     seen = set()
     for rule in app.url_map.iter_rules():
         path = rule.rule
