@@ -60,6 +60,11 @@ class Service:
         self.timers.start()
         threading.Thread(target=self._prune, name="prune", daemon=True).start()
 
+    def stop(self) -> None:
+        """End the background work; requests in hand are finished."""
+        self.timers.close()
+        self.rulebook.close()
+
     def _prune(self) -> None:
         while True:
             try:

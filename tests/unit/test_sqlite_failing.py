@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +13,7 @@ from callflow.ledger import PRESENCE, LedgerError
 from callflow.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
-    import contextlib
-import sqlite3
-import time
-from pathlib import Path
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("place", ["/proc/nowhere/l.sqlite3", "/dev/null/l.sqlite3", "/"])
@@ -43,6 +43,7 @@ def test_a_database_of_something_else_is_refused_at_once_each_time(tmp_path: Pat
     place = tmp_path / "ledger.sqlite3"
     with contextlib.closing(sqlite3.connect(place)) as other:
         other.execute("CREATE TABLE calls (something TEXT)")
+        other.commit()
     ledger = SqliteLedger(str(place))
     for _ in range(3):
         started = time.monotonic()
