@@ -60,6 +60,11 @@ class Service:
         self.timers.start()
         threading.Thread(target=self._prune, name="prune", daemon=True).start()
 
+    def stop(self) -> None:
+        """End the background work; requests in hand are finished."""
+        self.timers.close()
+        self.rulebook.close()
+
     def _prune(self) -> None:
         while True:
             try:
@@ -122,10 +127,11 @@ def _open_ledger(settings: Settings) -> Ledger:
         return SqliteLedger(settings.ledger_url.removeprefix("sqlite:///"))
     from callflow.redis import RedisLedger  # noqa: PLC0415 - the client takes 80 ms to import
 
-    shared = RedisLedger(settings.ledger_url, settings.ledger_days)
     if not settings.copies_path:
-        return shared
-    return MirroredLedger(shared, Copies(settings.copies_path), tell)
+        return RedisLedger(settings.ledger_url, settings.ledger_days)
+    copies = Copies(settings.copies_path)
+    shared = RedisLedger(settings.ledger_url, settings.ledger_days, copies.name())
+    return MirroredLedger(shared, copies, tell)
 
 
 try:

@@ -50,6 +50,11 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["callrouter"].start()
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Leave what is due to other workers."""
+    worker.wsgi.extensions["callrouter"].stop()
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the metrics forget a worker that has gone."""
     from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set

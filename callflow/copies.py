@@ -6,6 +6,7 @@ The workers of a host share it: an SQLite ledger that lasts as long as the servi
 from __future__ import annotations
 
 import json
+import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from callflow.record import Record, load
@@ -36,6 +37,16 @@ class State(NamedTuple):
 
 class Copies(SqliteLedger):
     """Copies of records, each with its plan. `update` changes one while the ledger is away."""
+
+    def name(self) -> str:
+        """Return the name of this host: the same for all its workers, and another elsewhere."""
+        with self._write() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO settings (kind, name, value) VALUES ('host', '', ?)",
+                (secrets.token_hex(8),),
+            )
+            row = db.execute("SELECT value FROM settings WHERE kind = 'host'").fetchone()
+            return str(row[0])
 
     def state(self, call_id: str) -> State:
         """Return the state of a copy; version 0 if there is none."""

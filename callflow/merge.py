@@ -37,9 +37,10 @@ def become(record: Record, other: Record) -> None:
 def merge(record: Record, other: Record, now: float) -> None:
     """Bring into a record what another one of the same call knows.
 
-    The one that is further on leads: a conversation, then the later attempt, then the later
-    state. What is known of a leg by either counts. Legs that only the other one rang are let go,
-    and a call that is over for either is over; the platform is asked before anything is sent.
+    The one that is further on leads: the later conversation, then the later attempt, then the
+    later state. What is known of a leg by either counts. Legs that only the other one rang are
+    let go, and a call that is over for either is over; the platform is asked before anything is
+    sent.
     """
     ahead, behind = (record, other) if _progress(record) >= _progress(other) else (other, record)
     legs = [_leg(leg, behind.leg(leg.token)) for leg in ahead.legs]
@@ -58,9 +59,9 @@ def merge(record: Record, other: Record, now: float) -> None:
     agenda.reckon(record, now)
 
 
-def _progress(record: Record) -> tuple[bool, int, int, int]:
-    talking = any(leg.joined and leg.is_open for leg in record.legs)
-    return talking, record.round, _CALL_STATES.index(record.state), record.version
+def _progress(record: Record) -> tuple[float, int, int, int]:
+    talking = [leg.started_at for leg in record.legs if leg.joined and leg.is_open]
+    return max(talking, default=0.0), record.round, _CALL_STATES.index(record.state), record.version
 
 
 def _leg(leg: Leg, other: Leg | None) -> Leg:

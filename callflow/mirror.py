@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from callflow.copies import State
@@ -26,15 +27,17 @@ from callflow.ledger import (
 from callflow.merge import become, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from callflow.copies import Copies
     from callflow.record import Entry, Record
 
 T = TypeVar("T")
 
-_INTERVAL = 0.25
+_INTERVAL = 0.2
 """Seconds between two looks at the ledger: whether it is back, and whether the copies hold."""
+_GRACE = 1.0
+"""Seconds in which other hosts bring their calls back after an outage, and they are left alone."""
 _BELIEVED = 60.0
 """Seconds for which the busy counts of other hosts are believed while they cannot be asked."""
 _TRIES = 5
@@ -48,6 +51,9 @@ class SharedLedger(Ledger, Protocol):
 
     def versions(self, call_ids: Sequence[str]) -> dict[str, int]:
         """Return the versions of records, 0 for a call that is not known."""
+
+    def written(self) -> Iterator[tuple[str, int] | None]:
+        """Yield which call other hosts have written, and its version; None now and then."""
 
     def mark(self) -> str:
         """Return what stays the same until the ledger has lost its data."""
@@ -69,6 +75,7 @@ class MirroredLedger:
         self._tell = tell
         self._lock = threading.Lock()
         self._away = self._copies_failed = False
+        self._settled_at = 0.0
         self._mark: str | None = None
         self._elsewhere: dict[str, int] = {}
         self._elsewhere_at = 0.0
@@ -76,8 +83,9 @@ class MirroredLedger:
         self._stop = threading.Event()
 
     def start(self) -> None:
-        """Begin to look after the copies, in a thread of its own, until `stop`."""
-        threading.Thread(target=self._run, name="mirror", daemon=True).start()
+        """Begin to look after the copies, in threads of its own, until `stop`."""
+        for run in (self._run, self._listen):
+            threading.Thread(target=run, name="mirror", daemon=True).start()
 
     def stop(self) -> None:
         """Stop looking after the copies."""
@@ -100,12 +108,16 @@ class MirroredLedger:
     def call_of(self, token: str) -> str | None:
         """Return the call whose leg a token names; in an outage those of this host are known."""
         call_id = self._both(lambda ledger: ledger.call_of(token))
+        if call_id is None and self._wait_for_others():
+            call_id = self._both(lambda ledger: ledger.call_of(token))
         if call_id is None and self._away:
             raise LedgerError("whose leg it is cannot be told while the ledger is away")
         return call_id
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""
+        if self._is_unsettled:
+            return self._copies.due(now, limit)
         return self._each(lambda ledger: ledger.due(now, limit))
 
     def in_progress(self) -> dict[str, int]:
@@ -194,8 +206,22 @@ class MirroredLedger:
     def _found(self) -> None:
         with self._lock:
             was_away, self._away = self._away, False
+            if was_away:
+                self._settled_at = time.monotonic() + _GRACE
         if was_away:
             self._tell("ledger-back")
+
+    @property
+    def _is_unsettled(self) -> bool:
+        """Whether other hosts may still have to bring back what they did in an outage."""
+        return not self._away and time.monotonic() < self._settled_at
+
+    def _wait_for_others(self) -> bool:
+        """Wait until other hosts have brought back their calls; return whether it was needed."""
+        if not self._is_unsettled:
+            return False
+        time.sleep(max(0.0, self._settled_at - time.monotonic()))
+        return True
 
     # One record
 
@@ -204,6 +230,8 @@ class MirroredLedger:
     ) -> T:
         for _ in range(_TRIES):
             state = self._copy(lambda: self._copies.state(call_id), State())
+            if not state.version:
+                self._wait_for_others()
             try:
                 if state.is_ahead:
                     raise BehindError
@@ -265,6 +293,18 @@ class MirroredLedger:
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL):
             self.look()
+
+    def _listen(self) -> None:
+        """Drop copies of calls as soon as other hosts have worked on them."""
+        while not self._stop.wait(_INTERVAL):
+            try:
+                for news in self._shared.written():
+                    if news and self._copy(partial(self._copies.state, news[0]), State()).version:
+                        self._copy(partial(self._copies.drop, [news]), None)
+                    if self._stop.is_set():
+                        break
+            except LedgerError:
+                continue  # whether it is away is noticed elsewhere
 
     def look(self) -> None:
         """See whether the shared ledger is there; bring back what it lacks, learn what is new."""

@@ -205,6 +205,15 @@ class SqliteLedger:
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, cached_statements=64)
+    try:
+        _prepare(db)
+    except BaseException:
+        db.close()  # and with it whatever it has locked
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -218,7 +227,6 @@ def _open(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = NORMAL")
     if not db.execute("PRAGMA user_version").fetchone()[0]:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    return db
 
 
 def write_record(db: sqlite3.Connection, record: Record, *, known: bool) -> None:

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("redis-outage")
 
 REDIS_PASSWORD = "only-redis-knows"
-OUTAGE = 3.0
+OUTAGE = 1.6
+DURABLE, EMPTY = "comes back with its data", "comes back empty"
+only_empty = pytest.mark.parametrize("_house", [EMPTY], indirect=True)
+only_durable = pytest.mark.parametrize("_house", [DURABLE], indirect=True)
 ANN, BOB, CAT, ONE, LAST = (f"+1919555200{number}" for number in range(1, 6))
 CHAIN, GROUP, PLAIN, SINGLE, PERSON = (f"+1919555100{number}" for number in range(1, 6))
 RULES = f"""
@@ -40,17 +44,17 @@ lines:
   chain:
     numbers: {CHAIN}
     rules:
-      - followMe: [{{transferTo: ann, ring: 2s}}, {{transferTo: bob, ring: 2s}}]
+      - followMe: [{{transferTo: ann, ring: 1s}}, {{transferTo: bob, ring: 1s}}]
         onNoAnswer: {{transferTo: cat}}
     otherwise: {{transferTo: last}}
   group:
     numbers: {GROUP}
     rules:
-      - {{transferTo: [ann, bob, cat], ring: 2s, onNoAnswer: {{transferTo: last}}}}
+      - {{transferTo: [ann, bob, cat], ring: 1s, onNoAnswer: {{transferTo: last}}}}
     otherwise: {{transferTo: last}}
   plain:
     numbers: {PLAIN}
-    rules: [{{transferTo: cat, ring: 2s, onBusy: {{transferTo: last}}}}]
+    rules: [{{transferTo: cat, ring: 1s, onBusy: {{transferTo: last}}}}]
     otherwise: {{transferTo: last}}
   single:
     numbers: {SINGLE}
@@ -135,11 +139,10 @@ class House:
         """Return who talks with the caller."""
         return [leg["to"] for leg in self.legs(call_id) if leg["state"] == "active"]
 
-    def ends_with(self, call_id: str, number: str, seconds: float = 12) -> None:
-        """Wait until the caller talks with one destination, and nothing else rings."""
-        wait_for(lambda: self.talking(call_id) == [number], seconds)
-        wait_for(lambda: self.open(call_id) == [number], seconds)
-        time.sleep(0.7)  # nothing follows
+    def ends_with(self, call_id: str, number: str, quiet: float = 0.3) -> None:
+        """Wait until the caller talks with one destination, and nothing else rings or follows."""
+        wait_for(lambda: self.talking(call_id) == [number] == self.open(call_id), 12)
+        time.sleep(quiet)
         assert self.open(call_id) == self.talking(call_id) == [number]
 
     def open(self, call_id: str) -> list[str]:
@@ -163,13 +166,12 @@ class House:
 
     def settle(self) -> None:
         """Wait until every worker works with Redis again."""
-        wait_for(lambda: all(all(self.is_ready()) for _ in range(4)))
-        time.sleep(0.6)
+        wait_for(lambda: all(self.is_ready()))
+        time.sleep(0.4)
 
 
-@pytest.fixture(scope="module", params=["comes back with its data", "comes back empty"])
-def _house(request: pytest.FixtureRequest) -> Iterator[House]:
-    durable = request.param == "comes back with its data"
+@contextmanager
+def _open_house(*, durable: bool) -> Iterator[House]:
     with RedisServer(durable=durable, password=REDIS_PASSWORD) as redis:
         house = House(redis)
         with house.phone, house.services[0], house.services[1]:
@@ -181,13 +183,30 @@ def _house(request: pytest.FixtureRequest) -> Iterator[House]:
         assert REDIS_PASSWORD not in "\n".join([*service.out, *service.err])
 
 
+@pytest.fixture(scope="module")
+def _houses() -> Iterator[dict[str, House]]:
+    with _open_house(durable=True) as durable, _open_house(durable=False) as forgetful:
+        yield {DURABLE: durable, EMPTY: forgetful}
+
+
+@pytest.fixture(params=[DURABLE, EMPTY])
+def _house(request: pytest.FixtureRequest, _houses: dict[str, House]) -> House:
+    return _houses[request.param]
+
+
 @pytest.fixture
-def house(_house: House) -> House:
+def house(_house: House) -> Iterator[House]:
+    """The house with nobody on the phone, and nobody left there afterwards."""
     _house.phone.reset()
     _house.settle()
-    return _house
+    yield _house
+    for call in _house.phone.calls():
+        if call["direction"] == "in" and call["state"] == "active":
+            _house.phone.hang_up(call["callId"])
+    time.sleep(0.3)
 
 
+@only_durable
 def test_services_share_busy_counts(house: House) -> None:
     first = house.phone.dial("+12125550142", SINGLE)
     house.ends_with(first, ONE)
@@ -200,6 +219,7 @@ def test_services_share_busy_counts(house: House) -> None:
     house.ends_with(house.phone.dial("+12125550145", SINGLE), ONE)
 
 
+@only_durable
 def test_presence_is_seen_by_all_within_a_second(house: House) -> None:
     env = house.services[0].env
     assert run("flask", "presence", "set", "ann", "away", env=env).returncode == 0
@@ -225,26 +245,28 @@ def test_follow_me_goes_on_while_redis_is_away(house: House) -> None:
     house.settle()
 
 
+@only_durable
 def test_an_answer_while_redis_is_away_counts(house: House) -> None:
-    house.phone.destination(ANN, does="answer", after=1.5)
+    house.phone.destination(ANN, does="answer", after=0.8)
     call = house.phone.dial("+12125550142", CHAIN)
     wait_for(lambda: house.rung(call) == [ANN])
-    time.sleep(0.4)
+    time.sleep(0.3)
     back = house.outage()
-    house.ends_with(call, ANN)
+    house.ends_with(call, ANN, 1.0)
     back.join()
     house.settle()
     house.ends_with(call, ANN)
     assert house.rung(call) == [ANN]
 
 
+@only_empty
 def test_a_ring_group_has_one_winner(house: House) -> None:
     house.phone.destination(ANN, does="no-answer")
-    house.phone.destination(BOB, does="answer", after=1.2)
+    house.phone.destination(BOB, does="answer", after=0.6)
     house.phone.destination(CAT, does="no-answer")
     call = house.phone.dial("+12125550142", GROUP)
     wait_for(lambda: len(house.rung(call)) == 3)
-    time.sleep(0.3)
+    time.sleep(0.2)
     back = house.outage()
     house.ends_with(call, BOB)
     back.join()
@@ -264,6 +286,7 @@ def test_new_calls_reach_their_destination(house: House) -> None:
         assert (house.rung(call), house.open(call)) == ([CAT], [CAT])
 
 
+@only_durable
 def test_a_new_call_to_a_busy_destination_goes_on(house: House) -> None:
     house.phone.destination(CAT, does="busy")
     back = house.outage()
@@ -274,6 +297,7 @@ def test_a_new_call_to_a_busy_destination_goes_on(house: House) -> None:
     house.settle()
 
 
+@only_empty
 def test_a_caller_who_leaves_takes_the_ringing_leg_along(house: House) -> None:
     house.phone.destination(ANN, does="no-answer")
     call = house.phone.dial("+12125550142", CHAIN)
@@ -301,6 +325,7 @@ def test_a_destination_that_talks_is_busy_during_and_after(house: House) -> None
     house.ends_with(house.phone.dial("+12125550146", SINGLE), ONE)
 
 
+@only_empty
 def test_presence_outlasts_an_outage(house: House) -> None:
     env = house.services[0].env
     assert run("flask", "presence", "set", "ann", "away", env=env).returncode == 0
@@ -315,6 +340,7 @@ def test_presence_outlasts_an_outage(house: House) -> None:
     house.ends_with(house.phone.dial("+12125550144", PERSON), ANN)
 
 
+@only_durable
 def test_each_outage_is_told_once_by_each_worker(house: House) -> None:
     since = [len(service.log) for service in house.services]
     house.outage(1.0).join()

@@ -12,6 +12,7 @@ import pytest
 
 from app import create_app
 from settings import Settings
+from tests.service import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +94,16 @@ def test_the_terminal(service: Flask) -> None:
         "",
         "A small letter: others are reached too in that half hour. *: see the day below.",
     ]
+
+
+def test_the_documented_timeline_is_a_real_one(tmp_path: Path) -> None:
+    text = (PROJECT / "docs/rules.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```text\n( +00  02.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    shipped = str(PROJECT / "routing_rules.yaml")
+    service = create_app(Settings(ledger_url=f"sqlite:///{tmp_path / 'ledger.sqlite3'}"))
+    days = ("--from", "2026-11-25", "--days", "2")
+    printed = ask(service, "main", *days, "--rules", shipped).stdout
+    assert shown.strip("\n") in printed
 
 
 def test_days_that_are_alike_share_a_line_of_times(service: Flask) -> None:
