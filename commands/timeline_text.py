@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLOURS = ("green", "blue", "yellow", "magenta", "cyan", "red", "white")
+"""Backgrounds, in their bright form, on which black letters can be read."""
 _CELL = 1800
 """Seconds of a cell of the grid."""
 _MARGIN = 12
@@ -106,7 +107,7 @@ def _cell(day: Day, start: int, names: Mapping[Reach, str]) -> str:
 
 def _coloured(letter: str, reach: Reach, names: Mapping[Reach, str]) -> str:
     place = list(names).index(reach)
-    return click.style(letter, fg="black", bg=_COLOURS[place % len(_COLOURS)])
+    return click.style(letter, fg="black", bg=f"bright_{_COLOURS[place % len(_COLOURS)]}")
 
 
 def _exact(line: LineTimeline, names: Mapping[Reach, str]) -> Iterator[str]:

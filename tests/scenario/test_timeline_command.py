@@ -124,7 +124,7 @@ def test_colour_is_for_terminals_that_want_it(
     service: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b[30m\x1b[42mA" in ask(service, *MONDAY, color=True).stdout
+    assert "\x1b[30m\x1b[102mA" in ask(service, *MONDAY, color=True).stdout
     assert "\x1b" not in ask(service, *MONDAY).stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b" not in ask(service, *MONDAY, color=True).stdout
