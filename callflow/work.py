@@ -88,12 +88,12 @@ class Worker:
         """Apply a fact and take the call if something is due and nobody has it; else let go."""
 
         def change(record: Record, _: Callable[[str], int]) -> tuple[Record, Task] | None:
-            now = time.time()
+            now, holder = time.time(), record.holder
             if fact is not None:
                 fact(record)
                 agenda.reckon(record, now)
             task = _next_task(record, me, now)
-            if fact is None and task is None and record.holder != me:
+            if fact is None and task is None and record.holder == holder:
                 raise UnchangedError
             return (record, task) if task else None
 
@@ -148,6 +148,8 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
         record.note(now, "taken-over")
         record.doubt = True
         record.retries += 1
+        if record.retries > _MOST_RETRIES:
+            _give_up(record, now, "whoever worked on it failed")
     record.holder = None
     task = agenda.due(record, now)
     if task is not None:
@@ -176,9 +178,13 @@ def _try_later(record: Record, because: str) -> None:
     record.note(now, "try-later", because=because)
     record.retry_at = now + _RETRY
     if record.retries > _MOST_RETRIES:
-        record.end(now, f"gave up: {because}")
-        for leg in record.legs:
-            record.ended(leg.token, None, "given up", now)
+        _give_up(record, now, because)
+
+
+def _give_up(record: Record, now: float, because: str) -> None:
+    record.end(now, f"gave up: {because}")
+    for leg in record.legs:
+        record.ended(leg.token, None, "given up", now)
 
 
 def _extend(record: Record, me: str, until: float) -> bool:
