@@ -39,6 +39,14 @@ class CallGoneError(Exception):
     """The call is over: nothing more is to be done for it."""
 
 
+class TakenOverError(Exception):
+    """This worker was late, and another one has taken the call over."""
+
+
+class NotWantedError(Exception):
+    """Nobody waits for the leg any more that was to be made."""
+
+
 class GaveUpError(Exception):
     """The time is up, or the account is refused: the platform's own fallback must act."""
 
@@ -113,22 +121,28 @@ class Patience:
             lambda: self.legs_of(call_id, leg),
         )
 
-    def call(self, call_id: str, leg: Leg, caller: str, callback_url: str) -> str | None:
+    def call(
+        self, call_id: str, leg: Leg, callback_url: str, is_wanted: Callable[[], bool]
+    ) -> str | None:
         """Call the destination of a leg for a call; return the new leg's id.
 
-        Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.
+        Raises CallGoneError, RefusedError (this destination is refused), GaveUpError, or
+        NotWantedError if `is_wanted` says so before it was called.
         """
-        return self._create(
-            lambda timeout: self._client.create_call(
-                caller,
+
+        def send(timeout: float) -> str | None:
+            if not is_wanted():
+                raise NotWantedError
+            return self._client.create_call(
+                leg.request["from"],
                 leg.transfer_to,
                 call_timeout=leg.ring,
                 callback_url=callback_url,
                 tag=call_id,
                 timeout=timeout,
-            ),
-            lambda: self.legs_of(call_id, leg),
-        )
+            )
+
+        return self._create(send, lambda: self.legs_of(call_id, leg))
 
     def join(self, call_id: str, leg_id: str) -> None:
         """Join two answered calls. Raises CallGoneError, RefusedError or GaveUpError."""

@@ -14,7 +14,7 @@ from callflow import agenda, changes
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
 from callflow.pacing import Pacer
-from callflow.patience import CallGoneError, GaveUpError, Patience
+from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
 from callflow.record import ANSWERING, ROUTING, SENDING
 from callflow.tasks import Job, Tasks
 from catapult.errors import RefusedError
@@ -40,10 +40,6 @@ _MARGIN = 0.25
 
 class NotRoutedError(Exception):
     """The call could not be routed in time; the platform should turn to its fallback."""
-
-
-class TakenOverError(Exception):
-    """This worker was late, and another one has taken the call over."""
 
 
 class Worker:
@@ -117,7 +113,7 @@ class Worker:
         except (GaveUpError, RefusedError, NoRulesError) as error:
             because = str(error)
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
-            if not told or _is_under_way(job.record):
+            if not told or _is_under_way(self._ledger.load(call_id) or job.record):
                 return lambda record: _try_later(record, because)
             self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error

@@ -18,7 +18,7 @@ from callflow.facts import FactFinder
 from callflow.handle import CallHandler
 from callflow.sqlite import SqliteLedger
 from callflow.work import Worker
-from catapult.errors import CallNotActiveError, RefusedError
+from catapult.errors import CallNotActiveError, RefusedError, TryAgainError, UnknownOutcomeError
 from catapult.events import parse_query
 from catapult.wire import CallResource
 from routing.reader import read
@@ -237,6 +237,73 @@ def test_an_answer_event_lost_in_a_crash_is_found_missing(house: House) -> None:
     house.pass_time()
     house.pass_time(5)
     assert house.record.state == states.RINGING
+
+
+def test_nobody_is_rung_for_a_caller_who_left_at_the_last_moment(house: House) -> None:
+    house.call(CHAIN)
+    house.company.change(A, state="active")
+    house.company.then("get", lambda: house.tell("hangup"))
+    house.tell_of("ann", "hangup", "USER_BUSY")
+    house.pass_time(10)
+    assert house.record.state == states.OVER
+    assert house.company.names() == ["transfer"]
+    assert [leg.destination for leg in house.record.legs if leg.is_open] == []
+
+
+def test_a_group_is_not_rung_on_for_a_caller_who_left(house: House) -> None:
+    house.company.then("create", lambda: house.tell("hangup"))
+    house.call(GROUP)
+    house.pass_time(10)
+    assert [call.to for call in house.company.calls.values() if call.direction == "out"] == [ANN]
+    assert not any(call.state == "started" for call in house.company.calls.values())
+    assert [leg.destination for leg in house.record.legs if leg.is_open] == []
+
+
+def test_one_who_answers_at_once_is_not_kept_waiting_by_the_others(house: House) -> None:
+    """A destination that cannot be called just now must not keep the winner from the caller."""
+
+    def refused() -> None:
+        house.tell_of("ann", "answer")
+        raise TryAgainError("503")
+
+    house.company.then("create", None, refused, *[TryAgainError("503")] * 200)
+    house.call(GROUP)
+    assert house.record.state == states.CONNECTED
+    assert house.company.names().count("bridge") == 1
+    assert [call.to for call in house.company.calls.values() if call.direction == "out"] == [ANN]
+
+
+def test_what_fails_after_a_leg_was_heard_of_is_not_left_to_the_fallback(house: House) -> None:
+    """The fallback may never come; and the call is under way."""
+
+    def busy() -> None:
+        house.company.ring(ANN, house.leg("ann").token)
+        house.tell_of("ann", "hangup", "USER_BUSY")
+        house.company.script["get"] = deque([UnknownOutcomeError("down")] * 200)
+        raise UnknownOutcomeError("no answer")
+
+    house.hurry()
+    house.company.then("transfer", busy)
+    house.call(CHAIN)
+    house.company.script.clear()
+    house.pass_time(2)
+    assert house.record.state == states.RINGING
+    assert house.leg("one").is_open
+
+
+def test_a_worker_that_was_late_begins_nothing(house: House) -> None:
+    """It stood still between its last look and its next step, and its call is another's now."""
+    house.call(CHAIN)
+    house.company.change(A, state="active")
+
+    def late() -> None:
+        house.pass_time()
+        house.company.change(A, state="active")  # the state that was read a moment before
+
+    house.company.then("get", late)
+    house.tell_of("ann", "hangup", "USER_BUSY")
+    assert [leg.destination for leg in house.record.legs] == ["ann", "one"]
+    assert house.company.names() == ["transfer", "transfer"]
 
 
 def test_a_call_on_which_everybody_fails_is_given_up(house: House) -> None:
