@@ -150,9 +150,14 @@ class Patience:
         def joined() -> bool:
             return self.look(call_id).bridge_id is not None
 
-        self._insist(
-            lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout), joined
-        )
+        try:
+            self._insist(
+                lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout),
+                joined,
+            )
+        except RefusedError:
+            if not joined():  # by a worker that died before it could say so
+                raise
 
     def is_active(self, call_id: str) -> bool:
         """Return whether a call is active; False when it is over. Raises GaveUpError.

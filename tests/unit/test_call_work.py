@@ -273,6 +273,32 @@ def test_one_who_answers_at_once_is_not_kept_waiting_by_the_others(house: House)
     assert [call.to for call in house.company.calls.values() if call.direction == "out"] == [ANN]
 
 
+def test_who_was_joined_by_a_worker_that_died_stays_joined(house: House) -> None:
+    house.call(GROUP)
+
+    def joined_and_killed() -> None:
+        house.company.change(A, bridge_id="b-1")
+        house.company.change(house.leg("ann").leg_id or "", bridge_id="b-1")
+        raise Killed
+
+    house.company.then("bridge", joined_and_killed)
+    with pytest.raises(Killed):
+        house.tell_of("ann", "answer")
+    house.pass_time()
+    assert house.record.state == states.CONNECTED
+    assert "transfer" not in house.company.names()
+
+
+@pytest.mark.parametrize(("line", "request_"), [(GROUP, "bridge"), (WHISPERS, "speak")])
+def test_a_winner_who_cannot_be_joined_is_hung_up(house: House, line: str, request_: str) -> None:
+    house.call(line)
+    house.company.then(request_, RefusedError("400"))
+    house.tell_of("ann", "answer")
+    house.pass_time(1)
+    assert ("hang-up", house.leg("ann").leg_id) in house.company.sent
+    assert house.company.names()[-1] == "transfer"
+
+
 def test_what_fails_after_a_leg_was_heard_of_is_not_left_to_the_fallback(house: House) -> None:
     """The fallback may never come; and the call is under way."""
 
@@ -325,3 +351,26 @@ def test_a_dead_worker_is_forgotten_when_nothing_is_left_to_do(house: House) -> 
     house.pass_time()
     assert house.record.state == states.CONNECTED
     assert house.ledger.due(time.time() + 60, 1) == []
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(5, states.RINGING), (600, states.OVER)])
+def test_who_hangs_up_after_a_whisper_has_declined_or_talked(
+    house: House, seconds: float, state: str
+) -> None:
+    """A caller who outlives a conversation is not sent on to the next destination."""
+    house.call(TOLD)
+    house.tell_of("ann", "answer")
+    house.pass_time(seconds)
+    house.tell_of("ann", "hangup", "NORMAL_CLEARING")
+    house.company.change(A, state="active")
+    house.pass_time(3)
+    assert house.record.state == state
+
+
+def test_a_bridge_of_which_one_end_is_dead_is_found(house: House) -> None:
+    house.call(GROUP)
+    house.tell_of("ann", "answer")
+    house.company.change(house.leg("ann").leg_id or "", state="completed")
+    house.pass_time(7300)
+    assert house.record.state == states.OVER
+    assert house.company.calls[A].state == "completed"
