@@ -51,8 +51,8 @@ class LegTasks:
                 return lambda record: record.answered(leg.token, leg_id, time.time())
         except CallGoneError as error:
             return changes.ended(leg, NO_ANSWER, str(error))
-        rung_out = changes.of_leg(leg, rung_out=True)
-        self._ledger.update(job.call_id, lambda record, _: rung_out(record))
+        if not self._ledger.update(job.call_id, lambda record, _: _has_rung_out(record, leg)):
+            return changes.together()  # its answer or its end was reported at this moment
         job.patience.hang_up(leg_id)
         self._tell("rang-out", call_id=job.call_id, destination=leg.destination)
         return changes.ended(leg, NO_ANSWER, "ring timer")
@@ -109,6 +109,15 @@ class LegTasks:
             lambda record: setattr(record, "tone", False),
             changes.noted("joined", destination=job.leg.destination),
         )
+
+
+def _has_rung_out(record: Record, leg: Leg) -> bool:
+    """Note that a leg is to be hung up after its ring, unless it was answered or is over."""
+    mine = record.leg(leg.token)
+    if mine is None or mine.answered_at is not None or not mine.is_open:
+        return False
+    mine.rung_out = True
+    return True
 
 
 def _id_of(job: Job, leg: Leg) -> str | None:

@@ -299,6 +299,33 @@ def test_a_winner_who_cannot_be_joined_is_hung_up(house: House, line: str, reque
     assert house.company.names()[-1] == "transfer"
 
 
+def test_an_answer_at_the_end_of_the_ring_counts(house: House) -> None:
+    house.call(CHAIN)
+    started = house.company.calls[house.leg("ann").leg_id or ""]
+
+    def answered() -> None:
+        house.tell_of("ann", "answer")
+        house.company.calls[started.id] = started  # the state that was read a moment before
+
+    house.company.then("get", answered)
+    house.pass_time(25)
+    assert house.record.state == states.CONNECTED
+    assert "hang-up" not in house.company.names()
+
+
+def test_a_lost_hangup_that_another_call_finds_leads_on(house: House) -> None:
+    house.call(CHAIN)
+    house.company.change(A, state="active")
+    house.tell_of("ann", "hangup", "USER_BUSY")
+    one = house.leg("one")
+    house.pass_time(200)
+    house.company.change(one.leg_id or "", state="completed")
+    house.company.change(A, state="active")
+    house.another_call()
+    house.pass_time()
+    assert house.leg("last").transfer_to == LAST
+
+
 def test_what_fails_after_a_leg_was_heard_of_is_not_left_to_the_fallback(house: House) -> None:
     """The fallback may never come; and the call is under way."""
 
