@@ -97,10 +97,18 @@ class Patience:
 
         Whether it was begun cannot be asked, so one in doubt counts as begun.
         """
-        self._insist(
-            lambda timeout: self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout),
-            lambda: self.look(call_id).is_active,
-        )
+        was_refused = False
+
+        def send(timeout: float) -> None:
+            nonlocal was_refused
+            was_refused = False
+            try:
+                self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout)
+            except CallNotActiveError:
+                was_refused = True
+                raise
+
+        self._insist(send, lambda: self.look(call_id).is_active and not was_refused)
 
     def stop_playing(self, call_id: str) -> None:
         """Stop what plays to a call; nothing playing is no error. Raises GaveUpError."""

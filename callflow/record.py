@@ -134,6 +134,8 @@ class Record:
     legs: list[Leg] = field(default_factory=list)
     tone: bool = False
     """Whether a ringing tone plays to the caller."""
+    announced: bool = False
+    """Whether the end of the announcement was reported."""
     announced_until: float | None = None
     ended_at: float | None = None
     ended_by: str | None = None

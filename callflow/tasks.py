@@ -266,6 +266,8 @@ class Tasks:
         def announcing(record: Record) -> None:
             record.move("announcing")
             record.announced_until = time.time() + _LONGEST_ANNOUNCEMENT
+            if record.announced:
+                record.move("announced")
 
         return changes.together(announcing, changes.noted("announce", **audio.body()))
 

@@ -299,6 +299,22 @@ def test_a_winner_who_cannot_be_joined_is_hung_up(house: House, line: str, reque
     assert house.company.names()[-1] == "transfer"
 
 
+def test_what_was_refused_is_not_taken_for_playing(house: House) -> None:
+    house.company.then("speak", CallNotActiveError("403"))
+    house.call(CLOSED)
+    assert house.company.names() == ["speak", "speak"]
+
+
+def test_an_announcement_that_ends_before_its_answer_comes(house: House) -> None:
+    def heard() -> None:
+        house.tell("speak", to=CLOSED, status="done", tag="announcement")
+        raise UnknownOutcomeError("no answer")
+
+    house.company.then("speak", heard)
+    house.call(CLOSED)
+    assert house.record.state == states.OVER
+
+
 def test_an_answer_at_the_end_of_the_ring_counts(house: House) -> None:
     house.call(CHAIN)
     started = house.company.calls[house.leg("ann").leg_id or ""]
