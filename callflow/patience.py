@@ -50,6 +50,9 @@ class NotWantedError(Exception):
 class GaveUpError(Exception):
     """The time is up, or the account is refused: the platform's own fallback must act."""
 
+    is_undone = False
+    """Whether the last request failed, and a look has shown that it was not executed."""
+
     @property
     def is_unsent(self) -> bool:
         """Whether the last request was certainly not executed."""
@@ -254,7 +257,11 @@ class Patience:
                     raise
                 if done is not None and done():
                     return None
-                self._wait(error)
+                try:
+                    self._wait(error)
+                except GaveUpError as gave_up:
+                    gave_up.is_undone = done is not None
+                    raise
             else:
                 if had_turn:
                     self._pacer.went_well()

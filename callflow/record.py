@@ -66,6 +66,8 @@ class Leg:
     state: str = SENDING
     unsent: bool = False
     """Whether it is known that its request was never executed."""
+    failures: int = 0
+    """How often its request failed until the time was up, while the platform answered others."""
     leg_id: str | None = None
     ring_until: float | None = None
     answered_at: float | None = None

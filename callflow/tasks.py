@@ -216,7 +216,10 @@ class Tasks:
         try:
             leg_id = self._request(job, attempt, leg)
         except GaveUpError as error:
-            unsent = changes.of_leg(leg, unsent=error.is_unsent)
+            if error.is_undone and leg.failures:  # others may be had
+                return changes.ended(leg, FAILURE, str(error))
+            failures = leg.failures + error.is_undone
+            unsent = changes.of_leg(leg, unsent=error.is_unsent, failures=failures)
             self._ledger.update(job.call_id, lambda record, _: unsent(record))
             raise
         except NotWantedError:

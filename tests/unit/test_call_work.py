@@ -17,7 +17,7 @@ from callflow import record as states
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
 from callflow.sqlite import SqliteLedger
-from callflow.work import Worker
+from callflow.work import NotRoutedError, Worker
 from catapult.errors import CallNotActiveError, RefusedError, TryAgainError, UnknownOutcomeError
 from catapult.events import parse_query
 from catapult.wire import CallResource
@@ -373,6 +373,31 @@ def test_a_worker_that_was_late_begins_nothing(house: House) -> None:
     house.tell_of("ann", "hangup", "USER_BUSY")
     assert [leg.destination for leg in house.record.legs] == ["ann", "one"]
     assert house.company.names() == ["transfer", "transfer"]
+
+
+def test_a_destination_for_which_requests_fail_is_left_for_the_next(house: House) -> None:
+    house.hurry()
+    house.company.then("transfer", *[UnknownOutcomeError("500")] * 200)
+    for _ in range(2):  # the platform's first URL and its fallback
+        with contextlib.suppress(NotRoutedError):
+            house.call(CHAIN)
+    house.company.script.clear()
+    house.pass_time(2)
+    assert house.leg("ann").outcome == "failure"
+    assert house.leg("one").state == states.DIALED
+
+
+def test_while_everything_fails_no_destination_is_given_up(house: House) -> None:
+    house.hurry()
+    down = [UnknownOutcomeError("500")] * 200
+    house.company.then("transfer", *down)
+    house.company.then("get", *down)
+    for _ in range(2):
+        with contextlib.suppress(NotRoutedError):
+            house.call(CHAIN)
+    house.company.script.clear()
+    house.pass_time(2)
+    assert house.leg("ann").state == states.DIALED
 
 
 def test_a_call_on_which_everybody_fails_is_given_up(house: House) -> None:
