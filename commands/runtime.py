@@ -38,7 +38,7 @@ def override() -> None:
 @JSON_OPTION
 def set_override(schedule: str, state: str, until: str, as_json: bool) -> None:
     """Set SCHEDULE open or closed until TIME."""
-    rules = good_rules(rules_path(None))
+    rules = good_rules(rules_path(None), as_json=as_json)
     name = known("schedule", schedule, rules.schedules)
     end = _end(until, rules.schedules[name].zone)
     setting = Setting(name, state, end)
@@ -84,7 +84,7 @@ def presence() -> None:
 @JSON_OPTION
 def set_presence(person: str, state: str, until: str | None, as_json: bool) -> None:
     """Set the presence of PERSON, until TIME if given."""
-    rules = good_rules(rules_path(None))
+    rules = good_rules(rules_path(None), as_json=as_json)
     name = known("person", person, rules.persons)
     end = _end(until, rules.zone) if until else None
     setting = Setting(name, state, end)

@@ -267,6 +267,9 @@ class TestExplain:
             ["--to", "main", "--presence", "ana=asleep"],
             ["--to", "main", "--presence", "bob=dnd"],
             ["--to", "main", "--outcome", "sorry"],
+            ["--to", "main", "--from", "4155550123"],
+            ["--to", "main", "--from", "grandma"],
+            ["--to", "main", "--diverted", "busy"],
             ["--to", "main", "--rules", "nowhere.yaml"],
         ],
         ids=" ".join,
@@ -276,6 +279,25 @@ class TestExplain:
         assert ended.returncode == 2
         assert ended.stdout == ""
         assert "Traceback" not in ended.stderr
+
+    def test_a_person_who_is_none_is_called_so(self) -> None:
+        ended = run("flask", "rules", "explain", "--to", "main", "--presence", "eva=dnd")
+        assert "no person is called 'eva'" in ended.stderr
+        ended = run("flask", "rules", "explain", "--to", "main", "--override", "shop=open")
+        assert "no schedule is called 'shop'" in ended.stderr
+
+    @pytest.mark.parametrize("caller", ["anonymous", "private", "bob@example.org", "+4930123456"])
+    def test_a_caller_as_the_platform_writes_one(self, caller: str) -> None:
+        ended = run("flask", "rules", "explain", "--to", "main", "--from", caller)
+        assert ended.returncode == 0
+
+    @pytest.mark.parametrize("command", [("test",), ("explain", "--to", "main", "--rules")])
+    def test_broken_rules_as_json(self, files: dict[str, str], command: tuple[str, ...]) -> None:
+        ended = run("flask", "rules", *command, files["broken"], "--json")
+        assert ended.returncode == 1
+        assert one_json(ended) == one_json(
+            run("flask", "rules", "check", files["broken"], "--json")
+        )
 
     def test_rules_that_are_broken(self, files: dict[str, str]) -> None:
         ended = run("flask", "rules", "explain", "--to", "main", "--rules", files["broken"])
