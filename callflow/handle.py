@@ -136,7 +136,7 @@ def _see(record: Record, event: Event, now: float) -> None:
     record.seen_at = now
     record.to, record.caller = normal_party(event.to or ""), caller
     record.anonymous = event.number_withheld or is_withheld(caller)
-    record.diverted = event.diversion.reason if event.diversion else None
+    record.diverted = (event.diversion.reason or "unknown") if event.diversion else None
 
 
 def _hung_up(record: Record, event: Event, now: float) -> None:
