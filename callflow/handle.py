@@ -100,7 +100,7 @@ class CallHandler:
     def _is_proof(event: Event, now: float) -> bool:
         """Whether the event alone shows that the call is active; else the platform is asked."""
         fresh = event.time is not None and abs(now - event.time.timestamp()) < FRESH
-        return fresh and event.call_state == "active"
+        return fresh and (event.call_state or "").lower() == "active"
 
     def _came_in(self, record: Record) -> bool:
         """Whether a call that was not announced is surely one that came in.

@@ -134,6 +134,11 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"diversion": {"origTo": "+19195550177", "counter": 1}},
         stack(BOB, "unconditional"),
     ),
+    "a state in capitals": (
+        "+19195551010",
+        {"callState": "ACTIVE"},
+        stack(ANN, "unconditional"),
+    ),
     "not diverted": ("+19195551010", {}, stack(ANN, "unconditional")),
     "presence": ("+19195551011", {}, stack(BOB, "user-busy")),
     "not": ("+19195551012", {}, stack(ANN, "time-of-day")),
