@@ -99,7 +99,7 @@ class CallHandler:
     def _is_proof(event: Event, now: float) -> bool:
         """Whether the event alone shows that the call is active; else the platform is asked."""
         fresh = event.time is not None and abs(now - event.time.timestamp()) < FRESH
-        return fresh and event.call_state == "active"
+        return fresh and (event.call_state or "").lower() == "active"
 
     def _came_in(self, record: Record) -> bool:
         """Whether a call that was not announced is surely one that came in.
@@ -135,7 +135,7 @@ def _see(record: Record, event: Event, now: float) -> None:
     record.seen_at = now
     record.to, record.caller = normal_party(event.to or ""), caller
     record.anonymous = event.number_withheld or is_withheld(caller)
-    record.diverted = event.diversion.reason if event.diversion else None
+    record.diverted = (event.diversion.reason or "unknown") if event.diversion else None
 
 
 def _hung_up(record: Record, event: Event, now: float) -> None:

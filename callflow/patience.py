@@ -150,6 +150,8 @@ class Patience:
                 call_timeout=leg.ring,
                 callback_url=callback_url,
                 tag=call_id,
+                recording_enabled=leg.request.get("recordingEnabled"),
+                recording_file_format=leg.request.get("recordingFileFormat"),
                 timeout=timeout,
             )
 

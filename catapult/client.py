@@ -165,7 +165,7 @@ class Client:
         """Stop the file that plays, or the `sentence`; RefusedError if nothing does."""
         self._send(wire.stop_audio(call_id, sentence=sentence), timeout)
 
-    def create_call(
+    def create_call(  # noqa: PLR0913  the parameters of the page, each with its name
         self,
         from_: str,
         to: str,
@@ -174,6 +174,8 @@ class Client:
         callback_url: str,
         bridge_id: str | None = None,
         tag: str | None = None,
+        recording_enabled: bool | None = None,
+        recording_file_format: str | None = None,
         timeout: float | None = None,
     ) -> str | None:
         """Call a destination for `call_timeout` seconds; return the call's id if it is named."""
@@ -184,6 +186,8 @@ class Client:
             callback_url=callback_url,
             bridge_id=bridge_id,
             tag=tag,
+            recording_enabled=recording_enabled,
+            recording_file_format=recording_file_format,
         )
         return self._create(request, timeout)
 

@@ -97,7 +97,7 @@ def stop_audio(call_id: str, *, sentence: bool = False) -> Request:
     return _audio(call_id, {"sentence" if sentence else "fileUrl": ""})
 
 
-def create_call(
+def create_call(  # noqa: PLR0913  the parameters of the page, each with its name
     from_: str,
     to: str,
     *,
@@ -105,6 +105,8 @@ def create_call(
     callback_url: str,
     bridge_id: str | None = None,
     tag: str | None = None,
+    recording_enabled: bool | None = None,
+    recording_file_format: str | None = None,
 ) -> Request:
     """Call a destination and let it ring `call_timeout` seconds ("Catapult: Create call").
 
@@ -120,6 +122,8 @@ def create_call(
         "callbackUrl": check_url("callbackUrl", callback_url),
         "bridgeId": bridge_id,
         "tag": tag,
+        "recordingEnabled": recording_enabled,
+        "recordingFileFormat": recording_file_format,
     }
     return _post("/calls", "/calls", _without_none(body))
 

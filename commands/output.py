@@ -36,14 +36,26 @@ def text_of(path: Path) -> str:
         raise click.UsageError(f"{path}: the file is not UTF-8") from None
 
 
-def good_rules(path: Path) -> RuleSet:
+def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
     """Return the rules of a file, or say what is wrong with them and exit with 1."""
     try:
         return read(text_of(path))
     except RulesError as error:
-        for problem in error.errors:
+        if as_json:
+            print_problems(error.errors, error.warnings)
+        for problem in () if as_json else error.errors:
             click.echo(problem_line(path, "error", problem), err=True)
         raise click.exceptions.Exit(1) from None
+
+
+def print_problems(errors: Iterable[Problem], warnings: Iterable[Problem]) -> None:
+    """Print what is wrong with a file as JSON."""
+    print_json(
+        {
+            "errors": [each.as_json() for each in errors],
+            "warnings": [each.as_json() for each in warnings],
+        }
+    )
 
 
 def known(what: str, name: str, names: Iterable[str]) -> str:
@@ -56,6 +68,9 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
     raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
 
 
+_KINDS = {"--presence": "person", "--override": "schedule"}
+
+
 def pairs(
     option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
 ) -> dict[str, str]:
@@ -65,7 +80,7 @@ def pairs(
         name, equals, value = pair.partition("=")
         if not equals:
             raise click.UsageError(f"{option}: write {pair}={values[0]}")
-        found[known(option.strip("-"), name, names)] = known("state", value, values)
+        found[known(_KINDS[option], name, names)] = known("state", value, values)
     return found
 
 

@@ -14,19 +14,20 @@ from commands.output import (
     known,
     pairs,
     print_json,
+    print_problems,
     problem_line,
     rules_path,
     text_of,
 )
 from routing import expectations
-from routing.callers import is_withheld, normal_party
+from routing.callers import can_call, is_withheld, normal_party
 from routing.conditions import Call, Facts
 from routing.problems import Problem, RulesError, Wrong, did_you_mean
 from routing.proof import changes
 from routing.reader import read
 from routing.reading.values import instant
 from routing.router import route, walk
-from routing.words import OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
+from routing.words import DIVERSION_REASONS, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
     from routing.rules import RuleSet
@@ -52,12 +53,7 @@ def check(file: str | None, strict: bool, as_json: bool) -> None:
     except RulesError as error:
         errors, warnings = error.errors, error.warnings
     if as_json:
-        print_json(
-            {
-                "errors": [each.as_json() for each in errors],
-                "warnings": [each.as_json() for each in warnings],
-            }
-        )
+        print_problems(errors, warnings)
     else:
         for each in errors:
             click.echo(problem_line(path, "error", each))
@@ -95,7 +91,7 @@ def _test(found: RuleSet) -> list[expectations.Result]:
 def test(file: str | None, as_json: bool) -> None:
     """Judge each `expect` of the rules: pass, or fail with the difference."""
     path = rules_path(file)
-    results = _test(good_rules(path))
+    results = _test(good_rules(path, as_json=as_json))
     failed = [each for each in results if not each.passed]
     passed = len(results) - len(failed)
     if as_json:
@@ -126,7 +122,7 @@ def test(file: str | None, as_json: bool) -> None:
 @JSON_OPTION
 def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     """Show the route of a call: each rule and why, then each attempt with its request."""
-    found = good_rules(rules_path(file))
+    found = good_rules(rules_path(file), as_json=as_json)
     call = _call(found, to, given["caller"], given["at"], given["diverted"])
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
@@ -150,7 +146,11 @@ def _call(
     if line is None and not to.startswith(("+", "sip:")):
         hint = did_you_mean(to, found.lines)
         raise click.UsageError(f"--to: no line is called {to!r}, and it is no number{hint}")
-    party = normal_party(caller) if caller else found.default_caller
+    party = found.default_caller if caller is None else normal_party(caller)
+    if not can_call(party):
+        raise click.UsageError(f"--from: {caller!r} is no number, sip:user@host or anonymous")
+    if diverted is not None:
+        known("diversion reason", diverted, DIVERSION_REASONS)
     return Call(number, party, _instant(found, at), is_withheld(party), diverted)
 
 

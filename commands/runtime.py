@@ -35,13 +35,18 @@ def override() -> None:
 @click.argument("schedule")
 @click.argument("state", type=click.Choice(OVERRIDES))
 @click.option("--until", required=True, metavar="TIME", help="2026-03-09T08:00, the zone's time.")
-def set_override(schedule: str, state: str, until: str) -> None:
+@JSON_OPTION
+def set_override(schedule: str, state: str, until: str, as_json: bool) -> None:
     """Set SCHEDULE open or closed until TIME."""
-    rules = good_rules(rules_path(None))
+    rules = good_rules(rules_path(None), as_json=as_json)
     name = known("schedule", schedule, rules.schedules)
     end = _end(until, rules.schedules[name].zone)
+    setting = Setting(name, state, end)
     with _ledger() as ledger:
-        ledger.set(OVERRIDE, Setting(name, state, end))
+        ledger.set(OVERRIDE, setting)
+    if as_json:
+        print_json(_as_data("schedule", setting))
+        return
     click.echo(f"{name} is {state} until {_shown(end, rules.schedules[name].zone)}")
 
 
@@ -54,12 +59,16 @@ def list_overrides(as_json: bool) -> None:
 
 @override.command("clear")
 @click.argument("schedule")
-def clear_override(schedule: str) -> None:
+@JSON_OPTION
+def clear_override(schedule: str, as_json: bool) -> None:
     """Take the override of SCHEDULE back: the rules file decides again."""
     with _ledger() as ledger:
         cleared = ledger.clear(OVERRIDE, schedule)
     if not cleared:
         raise click.ClickException(f"no override is set for {schedule!r}")
+    if as_json:
+        print_json({"schedule": schedule, "state": None, "until": None})
+        return
     click.echo(f"{schedule} follows the rules file again")
 
 
@@ -72,13 +81,18 @@ def presence() -> None:
 @click.argument("person")
 @click.argument("state", type=click.Choice(PRESENCE_STATES))
 @click.option("--until", metavar="TIME", help="2026-03-09T08:00, the file's time zone.")
-def set_presence(person: str, state: str, until: str | None) -> None:
+@JSON_OPTION
+def set_presence(person: str, state: str, until: str | None, as_json: bool) -> None:
     """Set the presence of PERSON, until TIME if given."""
-    rules = good_rules(rules_path(None))
+    rules = good_rules(rules_path(None), as_json=as_json)
     name = known("person", person, rules.persons)
     end = _end(until, rules.zone) if until else None
+    setting = Setting(name, state, end)
     with _ledger() as ledger:
-        ledger.set(PRESENCE, Setting(name, state, end))
+        ledger.set(PRESENCE, setting)
+    if as_json:
+        print_json(_as_data("person", setting))
+        return
     shown = f" until {_shown(end, rules.zone)}" if end else ""
     click.echo(f"{name} is {state}{shown}")
 
@@ -94,14 +108,16 @@ def _list(kind: str, what: str, as_json: bool) -> None:
     with _ledger() as ledger:
         found = ledger.settings(kind, time.time())
     if as_json:
-        print_json(
-            [{what: each.name, "state": each.value, "until": _utc(each.until)} for each in found]
-        )
+        print_json([_as_data(what, each) for each in found])
         return
     for each in found:
         click.echo(f"{each.name}: {each.value}" + (f" until {_utc(each.until)}" * bool(each.until)))
     if not found:
         click.echo("nothing is set")
+
+
+def _as_data(what: str, setting: Setting) -> dict[str, str | None]:
+    return {what: setting.name, "state": setting.value, "until": _utc(setting.until)}
 
 
 @contextmanager

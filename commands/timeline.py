@@ -54,7 +54,7 @@ def timeline_command(
     suppose something else. Overrides that are set count from now to their end, but not for
     another rules file.
     """
-    rules = good_rules(rules_path(file))
+    rules = good_rules(rules_path(file), as_json=as_json)
     lines = [rules.lines[known("line", line, rules.lines)]] if line else list(rules.lines.values())
     first = _date(given["first"]) if given["first"] else dt.datetime.now(home_zone(rules)).date()
     in_force = () if file else _overrides_in_force(rules)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from catapult.transfer import is_number, is_sip_uri
+
 ANONYMOUS = "anonymous"
 _WITHHELD = {ANONYMOUS, "private", "restricted", "unavailable", "unknown", "withheld", ""}
 
@@ -59,6 +61,11 @@ def is_withheld(caller: str) -> bool:
     """Return whether a caller's address, in normal form, names nobody."""
     lower = caller.lower()
     return lower in _WITHHELD or lower.startswith("sip:anonymous@")
+
+
+def can_call(caller: str) -> bool:
+    """Return whether a call can come from `caller`, which is in normal form."""
+    return is_number(caller) or is_sip_uri(caller) or is_withheld(caller)
 
 
 def _host(uri: str) -> str:

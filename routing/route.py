@@ -193,10 +193,16 @@ class Attempt:
         that is written, else the called one.
         """
         written = self.caller_id(destination) or ""
+        parameters = destination.parameters
+        recording = {
+            "recordingEnabled": parameters.recording_enabled,
+            "recordingFileFormat": parameters.recording_file_format,
+        }
         return {
             "from": written if is_number(written) else self.route.to,
             "to": destination.transfer_to,
             "callTimeout": ring_of(destination),
+            **{key: value for key, value in recording.items() if value is not None},
         }
 
     def caller_id(self, destination: Destination) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from routing.callers import ANONYMOUS
 from routing.conditions import reason_of
 from routing.route import Attempt, Route, Skip, Trace, TraceStep, first_move, next_move
 from routing.route import reason_without_conditions as plain_reason
@@ -27,7 +28,8 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     if line is None:
         trace = Trace(call, facts, (), _NO_LINE)
         reason = plain_reason(rules.emergency[0])
-        return Route(None, call.to, EMERGENCY, call.to, call.caller, reason, rules.emergency, trace)
+        stages = rules.emergency
+        return Route(None, call.to, EMERGENCY, call.to, _shown(call), reason, stages, trace)
     for index, rule in enumerate(line.rules):
         if _all_hold(rule.conditions, call, facts):
             trace = Trace(call, facts, line.rules[: index + 1], None)
@@ -35,7 +37,7 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
     reason = plain_reason(line.otherwise[0])
     return Route(
-        line.name, line.title, OTHERWISE, call.to, call.caller, reason, line.otherwise, trace
+        line.name, line.title, OTHERWISE, call.to, _shown(call), reason, line.otherwise, trace
     )
 
 
@@ -45,7 +47,14 @@ def _route(line: Line, rule: Rule, call: Call, facts: Facts, trace: Trace) -> Ro
         reason = "follow-me"
     else:
         reason = reason_of(rule.conditions, facts) or plain_reason(first)
-    return Route(line.name, line.title, rule.name, call.to, call.caller, reason, rule.stages, trace)
+    return Route(
+        line.name, line.title, rule.name, call.to, _shown(call), reason, rule.stages, trace
+    )
+
+
+def _shown(call: Call) -> str:
+    """Return who calls as others may hear it: a number that is withheld may come all the same."""
+    return ANONYMOUS if call.anonymous else call.caller
 
 
 def _all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from catapult import transfer
+
+DIVERSION_REASONS = transfer.DIVERSION_REASONS
+
 AVAILABLE = "available"
 PRESENCE_STATES = (AVAILABLE, "busy", "dnd", "away")
 REASON_BY_PRESENCE = {"dnd": "do-not-disturb", "away": "away", "busy": "user-busy"}

@@ -68,11 +68,12 @@ class Caller:
             return None
 
     def _no_pattern(self, text: str, node: Node, path: Path, context: Context) -> None:
-        if self.named:
+        if self.named and text.lower() != ANONYMOUS:
             unknown_name(node, path, context, KIND, text)
         else:
-            message = f"{text!r} is not {_WHAT}{did_you_mean(text, [ANONYMOUS])}"
-            context.problems.error(node, path, "bad-caller", message)
+            message = f"{text!r} is not {self.what}{did_you_mean(text, [ANONYMOUS])}"
+            code = "unknown-name" if self.named else "bad-caller"
+            context.problems.error(node, path, code, message)
 
 
 CALLERS = MapOf("names of caller lists", OneOrMore(Caller(named=False)))

@@ -75,14 +75,21 @@ def check_number(text: str) -> str | None:
 
 
 def _meant(text: str) -> str:
-    """Return the number that somebody meant who wrote spaces or left out the plus, or a sample."""
+    """Return the number that somebody meant who wrote spaces or left out the plus, or a sample.
+
+    Without a plus it may be the country code that is left out, as it mostly is of ten digits;
+    what looks like one then names another country.
+    """
     digits = "+" + re.sub(r"[^0-9]", "", text)
-    if is_number(digits):
+    whole = text.startswith("+")
+    if is_number(digits) and (whole or len(digits) != 11):
         try:
-            if phonenumbers.is_possible_number(phonenumbers.parse(digits, None)):
-                return digits
+            number = phonenumbers.parse(digits, None)
         except NumberParseException:
-            pass
+            return "+19195550101"
+        check = phonenumbers.is_possible_number if whole else phonenumbers.is_valid_number
+        if check(number):
+            return digits
     return "+19195550101"
 
 

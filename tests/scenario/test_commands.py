@@ -267,6 +267,9 @@ class TestExplain:
             ["--to", "main", "--presence", "ana=asleep"],
             ["--to", "main", "--presence", "bob=dnd"],
             ["--to", "main", "--outcome", "sorry"],
+            ["--to", "main", "--from", "4155550123"],
+            ["--to", "main", "--from", "grandma"],
+            ["--to", "main", "--diverted", "busy"],
             ["--to", "main", "--rules", "nowhere.yaml"],
         ],
         ids=" ".join,
@@ -276,6 +279,25 @@ class TestExplain:
         assert ended.returncode == 2
         assert ended.stdout == ""
         assert "Traceback" not in ended.stderr
+
+    def test_a_person_who_is_none_is_called_so(self) -> None:
+        ended = run("flask", "rules", "explain", "--to", "main", "--presence", "eva=dnd")
+        assert "no person is called 'eva'" in ended.stderr
+        ended = run("flask", "rules", "explain", "--to", "main", "--override", "shop=open")
+        assert "no schedule is called 'shop'" in ended.stderr
+
+    @pytest.mark.parametrize("caller", ["anonymous", "private", "bob@example.org", "+4930123456"])
+    def test_a_caller_as_the_platform_writes_one(self, caller: str) -> None:
+        ended = run("flask", "rules", "explain", "--to", "main", "--from", caller)
+        assert ended.returncode == 0
+
+    @pytest.mark.parametrize("command", [("test",), ("explain", "--to", "main", "--rules")])
+    def test_broken_rules_as_json(self, files: dict[str, str], command: tuple[str, ...]) -> None:
+        ended = run("flask", "rules", *command, files["broken"], "--json")
+        assert ended.returncode == 1
+        assert one_json(ended) == one_json(
+            run("flask", "rules", "check", files["broken"], "--json")
+        )
 
     def test_rules_that_are_broken(self, files: dict[str, str]) -> None:
         ended = run("flask", "rules", "explain", "--to", "main", "--rules", files["broken"])
@@ -376,3 +398,45 @@ class TestCalls:
     @pytest.mark.parametrize("arguments", [["show"], ["list", "--limit", "0"], ["nothing"]])
     def test_wrong_usage(self, routed: tuple[Service, str], arguments: list[str]) -> None:
         assert self.ask(routed, *arguments).returncode == 2
+
+
+class TestRuntime:
+    """What operators set while the service runs, on an empty ledger and the rules given here."""
+
+    RULES_FILE = """
+version: 1
+timezone: Europe/Berlin
+destinations: {eva: {transferTo: +12125550101, person: eva}}
+schedules: {shop: {hours: {mon-sat: 10:00-20:00}, timezone: America/New_York}}
+lines:
+  main:
+    numbers: +12125550199
+    rules: [{when: {outside: shop}, reject: true}]
+    otherwise: {transferTo: eva}
+emergency: {transferTo: eva}
+"""
+
+    @pytest.fixture
+    def env(self, tmp_path: Path) -> dict[str, str]:
+        path = tmp_path / "rules.yaml"
+        path.write_text(self.RULES_FILE)
+        return {"ROUTING_RULES": str(path), "LEDGER_URL": f"sqlite:///{tmp_path}/ledger.sqlite3"}
+
+    def test_an_override_as_json(self, env: dict[str, str]) -> None:
+        arguments = ("override", "set", "shop", "closed", "--until", "2199-01-05T08:00", "--json")
+        ended = run("flask", *arguments, env=env)
+        assert ended.returncode == 0
+        closed = {"schedule": "shop", "state": "closed", "until": "2199-01-05T13:00:00+00:00"}
+        assert one_json(ended) == closed
+        assert one_json(run("flask", "override", "list", "--json", env=env)) == [closed]
+        ended = run("flask", "override", "clear", "shop", "--json", env=env)
+        assert ended.returncode == 0
+        assert one_json(ended) == {"schedule": "shop", "state": None, "until": None}
+        assert one_json(run("flask", "override", "list", "--json", env=env)) == []
+
+    def test_presence_as_json(self, env: dict[str, str]) -> None:
+        ended = run("flask", "presence", "set", "eva", "away", "--json", env=env)
+        assert ended.returncode == 0
+        away = {"person": "eva", "state": "away", "until": None}
+        assert one_json(ended) == away
+        assert one_json(run("flask", "presence", "list", "--json", env=env)) == [away]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emulator import Emulator
 
 ANN, BOB, CAT, LAST = (f"+1919555300{number}" for number in range(1, 5))
-CHAIN, GROUP, NIGHT, SINGLE, WHISPERS, MIXED = (f"+1919555400{n}" for n in range(1, 7))
+CHAIN, GROUP, NIGHT, SINGLE, WHISPERS, MIXED, TAPED = (f"+1919555400{n}" for n in range(1, 8))
 RULES = f"""
 version: 1
 timezone: UTC
@@ -61,6 +61,9 @@ lines:
     rules: [{{name: one, transferTo: one, onBusy: {{transferTo: two}}}}]
     otherwise: {{transferTo: last}}
   whispers: {{numbers: {WHISPERS}, otherwise: {{transferTo: [ann, told], ring: 3s}}}}
+  taped:
+    numbers: {TAPED}
+    otherwise: {{transferTo: [ann, bob], recordingEnabled: true, recordingFileFormat: mp3}}
   mixed:
     numbers: {MIXED}
     rules:
@@ -267,6 +270,20 @@ def test_a_group_whispers_before_it_joins(house: Service) -> None:
     reaches(house, call_id, CAT)
     said = [sent.body.get("sentence") for sent in house.api_requests() if sent.body]
     assert "Call for whispers" in said
+
+
+def test_a_group_is_recorded_where_it_should_be(house: Service) -> None:
+    behave(house, ann=SILENT, bob=("answer", {"after": 0.2}))
+    call_id = house.dial(TAPED)
+    reaches(house, call_id, BOB)
+    made = [
+        sent.body for sent in house.api_requests() if sent.path.endswith("/calls") and sent.body
+    ]
+    assert sorted(body["to"] for body in made) == [ANN, BOB]
+    assert [(body["recordingEnabled"], body["recordingFileFormat"]) for body in made] == [
+        (True, "mp3"),
+        (True, "mp3"),
+    ]
 
 
 def test_a_group_may_be_a_step(house: Service) -> None:

@@ -129,6 +129,16 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         stack(ANSWERING, "unconditional"),
     ),
     "diverted for any": ("+19195551010", diverted("away"), stack(BOB, "unconditional")),
+    "diverted for no reason that is told": (
+        "+19195551010",
+        {"diversion": {"origTo": "+19195550177", "counter": 1}},
+        stack(BOB, "unconditional"),
+    ),
+    "a state in capitals": (
+        "+19195551010",
+        {"callState": "ACTIVE"},
+        stack(ANN, "unconditional"),
+    ),
     "not diverted": ("+19195551010", {}, stack(ANN, "unconditional")),
     "presence": ("+19195551011", {}, stack(BOB, "user-busy")),
     "not": ("+19195551012", {}, stack(ANN, "time-of-day")),

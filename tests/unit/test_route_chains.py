@@ -347,3 +347,24 @@ def test_a_sentence_is_filled_in_once_and_never_empty(caller: str, said: str) ->
     whisper = attempt.transfer(attempt.destinations[0]).whisper_audio
     assert whisper is not None
     assert whisper.sentence == said
+
+
+def test_a_number_that_is_withheld_is_not_spoken() -> None:
+    rule = "transferTo: a, whisperAudio: {sentence: 'From {from}'}"
+    text = FILE.format(rule=rule, otherwise="reject: true", emergency="reject: true", transfer="")
+    call = Call("+19195551000", "+14155550188", AT, anonymous=True)
+    attempt = first_move(route(read(text), call, Facts()), Facts()).attempt
+    assert attempt is not None
+    whisper = attempt.transfer(attempt.destinations[0]).whisper_audio
+    assert whisper is not None
+    assert whisper.sentence == "From anonymous"
+
+
+def test_a_group_that_is_recorded() -> None:
+    found = routed("transferTo: [a, e], recordingEnabled: true", transfer="transfer: {ring: 9s}")
+    attempt = first_move(found, Facts()).attempt
+    assert attempt is not None
+    assert [attempt.creation(each) for each in attempt.destinations] == [
+        {"from": "+19195551000", "to": "+19195550101", "callTimeout": 9, "recordingEnabled": True},
+        {"from": "+19195551000", "to": "+19195550105", "callTimeout": 45, "recordingEnabled": True},
+    ]
