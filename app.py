@@ -53,6 +53,8 @@ class Service:
         if self.started:
             return
         self.started = True
+        if not self.settings.public_url:
+            tell("no-public-url", because="without PUBLIC_URL nothing is heard of transferred legs")
         self.rulebook.look()
         self.rulebook.watch()
         if isinstance(self.ledger, MirroredLedger):
@@ -83,7 +85,14 @@ def tell(event: str, **fields: Any) -> None:
     metrics.count(event, fields)
 
 
-_ALARMS = {"rules-refused", "not-routed", "ledger-failed", "copies-failed", "refused"}
+_ALARMS = {
+    "no-public-url",
+    "rules-refused",
+    "not-routed",
+    "ledger-failed",
+    "copies-failed",
+    "refused",
+}
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -101,6 +101,7 @@ def dialed(leg: Leg, leg_id: str | None) -> Change:
         mine.ring_until = agenda.ring_until(leg, now)
         if mine.state == SENDING:
             mine.state = DIALED
+        record.retries = 0
         record.note(now, "dialed", destination=leg.destination, legId=mine.leg_id)
 
     return change

@@ -79,7 +79,8 @@ class Rulebook:
             first = error.errors[0]
             more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
             place = f"{self._path}:{first.line}:{first.column}"
-            self._refuse(content, f"{place}: {first.path}: {first.message}{more}")
+            what = f"{first.path}: {first.message}" if first.path else first.message
+            self._refuse(content, f"{place}: {what}{more}")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             self._refuse(content, f"{self._path}:{line}: the file is not UTF-8")

@@ -142,6 +142,7 @@ class Tasks:
         """Send what a worker that died while it sent had not sent."""
         chosen, progress = self._at(job)
         attempt = routes.attempt_at(chosen, progress)
+        self._tone(job, on=any(leg.created for leg in job.record.current))
         found = []
         for leg in job.record.current:
             if leg.state == SENDING:
@@ -278,10 +279,11 @@ class Tasks:
         """Let the caller hear ringing while destinations are called, and stop it after."""
         if on == job.record.tone:
             return
+        if not on:
+            job.patience.stop_playing(job.call_id)
         job.record.tone = on
         self._ledger.update(job.call_id, lambda record, _: setattr(record, "tone", on))
         if not on:
-            job.patience.stop_playing(job.call_id)
             return
         try:
             tone = Audio(file_url=self._settings.tone_url)

@@ -178,9 +178,15 @@ def _try_later(record: Record, because: str) -> None:
 
 
 def _give_up(record: Record, now: float, because: str) -> None:
-    record.end(now, f"gave up: {because}")
-    for leg in record.legs:
-        record.ended(leg.token, None, "given up", now)
+    """Hang up a caller for whom nothing can be done any more, then the legs, then let go."""
+    record.retries = 0
+    if record.move("refused"):
+        record.note(now, "gave-up", because=because)
+    elif not record.is_over:
+        record.end(now, f"gave up: {because}")
+    else:
+        for leg in record.legs:
+            record.ended(leg.token, None, "given up", now)
 
 
 def _extend(record: Record, me: str, until: float) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from catapult.transfer import is_number
 from routing.callers import caller_list
 from routing.problems import ROOT, RulesError, did_you_mean
 from routing.reading import callers
@@ -105,6 +106,7 @@ class _Sections:
             persons=frozenset(self.context.names["person"]),
             emergency=self.context.emergency,
             zone=self.context.zone,
+            owned=next((n for n in self.context.lines_by_number if is_number(n)), None),
             default_caller=default_caller,
             expectations=expectations,
         )

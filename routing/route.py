@@ -110,6 +110,8 @@ class Route:
     rule: str
     to: str
     caller: str
+    owned: str
+    """A number of the account: the called one, where it is a phone number."""
     reason: str
     stages: tuple[Stage, ...]
     trace: Trace | RecordedTrace
@@ -190,7 +192,7 @@ class Attempt:
         """Return the request that calls `destination`, as one of several that ring together.
 
         Only a number of the account may stand as its caller ("Catapult: Create call"): the one
-        that is written, else the called one.
+        that is written, else the called one, else (for a SIP address) one of our lines.
         """
         written = self.caller_id(destination) or ""
         parameters = destination.parameters
@@ -199,7 +201,7 @@ class Attempt:
             "recordingFileFormat": parameters.recording_file_format,
         }
         return {
-            "from": written if is_number(written) else self.route.to,
+            "from": written if is_number(written) else self.route.owned,
             "to": destination.transfer_to,
             "callTimeout": ring_of(destination),
             **{key: value for key, value in recording.items() if value is not None},
@@ -347,11 +349,12 @@ def action_name(action: Action) -> str:
     return "reject" if isinstance(action, RejectAction) else "announce"
 
 
+_PLAIN = ("line", "title", "rule", "to", "caller", "owned", "reason")
+
+
 def dump(route: Route) -> dict[str, Any]:
     """Return the route as JSON data; `load` reads it back."""
-    plain = {
-        name: getattr(route, name) for name in ("line", "title", "rule", "to", "caller", "reason")
-    }
+    plain = {name: getattr(route, name) for name in _PLAIN}
     stages = [{"name": stage.name, **_dump_action(stage.action)} for stage in route.stages]
     return {**plain, "stages": stages, "trace": [asdict(step) for step in route.trace.steps]}
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
 from routing.conditions import reason_of
-from routing.route import Attempt, Route, Skip, Trace, TraceStep, first_move, next_move
-from routing.route import reason_without_conditions as plain_reason
+from routing.route import (
+    Attempt,
+    Route,
+    Skip,
+    Trace,
+    TraceStep,
+    first_move,
+    next_move,
+    reason_without_conditions,
+)
 from routing.rules import TransferAction
 from routing.words import EMERGENCY, OTHERWISE, outcome_of
 
@@ -16,7 +26,7 @@ if TYPE_CHECKING:
 
     from routing.conditions import Call, Condition, Facts
     from routing.route import Move
-    from routing.rules import Line, Rule, RuleSet
+    from routing.rules import Line, Rule, RuleSet, Stage
 
 _NO_RULE_HELD = TraceStep(OTHERWISE, True, "no rule above held")
 _NO_LINE = TraceStep(EMERGENCY, True, "the called number is on no line")
@@ -26,29 +36,46 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     """Return where `call` goes, given the facts, with the trace of how that was found."""
     line = rules.line_by_number.get(call.to)
     if line is None:
-        trace = Trace(call, facts, (), _NO_LINE)
-        reason = plain_reason(rules.emergency[0])
-        stages = rules.emergency
-        return Route(None, call.to, EMERGENCY, call.to, _shown(call), reason, stages, trace)
+        stages, trace = rules.emergency, Trace(call, facts, (), _NO_LINE)
+        return _plain(rules, call, None, EMERGENCY, stages, trace)
     for index, rule in enumerate(line.rules):
         if _all_hold(rule.conditions, call, facts):
             trace = Trace(call, facts, line.rules[: index + 1], None)
-            return _route(line, rule, call, facts, trace)
+            return _chosen(rules, call, line, rule, facts, trace)
     trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
-    reason = plain_reason(line.otherwise[0])
-    return Route(
-        line.name, line.title, OTHERWISE, call.to, _shown(call), reason, line.otherwise, trace
-    )
+    return _plain(rules, call, line, OTHERWISE, line.otherwise, trace)
 
 
-def _route(line: Line, rule: Rule, call: Call, facts: Facts, trace: Trace) -> Route:
-    first = rule.stages[0]
-    if isinstance(first.action, TransferAction) and first.action.follow_me:
-        reason = "follow-me"
-    else:
-        reason = reason_of(rule.conditions, facts) or plain_reason(first)
+def _chosen(
+    rules: RuleSet, call: Call, line: Line, rule: Rule, facts: Facts, trace: Trace
+) -> Route:
+    plain = _plain(rules, call, line, rule.name, rule.stages, trace)
+    action = rule.stages[0].action
+    if isinstance(action, TransferAction) and action.follow_me:
+        return plain
+    reason = reason_of(rule.conditions, facts)
+    return replace(plain, reason=reason) if reason else plain
+
+
+def _plain(
+    rules: RuleSet,
+    call: Call,
+    line: Line | None,
+    rule: str,
+    stages: tuple[Stage, ...],
+    trace: Trace,
+) -> Route:
+    """Return a route with the reason that no condition gave."""
     return Route(
-        line.name, line.title, rule.name, call.to, _shown(call), reason, rule.stages, trace
+        line=line.name if line else None,
+        title=line.title if line else call.to,
+        rule=rule,
+        to=call.to,
+        caller=_shown(call),
+        owned=call.to if is_number(call.to) else rules.owned or call.to,
+        reason=reason_without_conditions(stages[0]),
+        stages=stages,
+        trace=trace,
     )
 
 

@@ -150,6 +150,8 @@ class RuleSet:
     emergency: tuple[Stage, ...]
     zone: ZoneInfo | None
     """The file's own time zone."""
+    owned: str | None
+    """A phone number of one of the lines, and so of the account; None if all are SIP addresses."""
     default_caller: str
     """A number that is in no caller list."""
     expectations: tuple[Expectation, ...] = ()

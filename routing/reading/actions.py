@@ -259,10 +259,11 @@ class Targets:
     def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
         """Return the destinations; each may ring once."""
         found = OneOrMore(Target()).read(node, path, context)
-        labels = [each.label for each in found or []]
-        if isinstance(node, Items) and len(labels) == len(node.items):
-            for index, label in enumerate(labels):
-                if label in labels[:index]:
+        numbers = [each.transfer_to for each in found or []]
+        if isinstance(node, Items) and len(numbers) == len(node.items):
+            for index, number in enumerate(numbers):
+                if found and number in numbers[:index]:
+                    label = found[index].label
                     place, message = node.items[index], f"{label} is there twice; it rings once"
                     context.problems.error(place, (path, index), "repeated-destination", message)
         return found
