@@ -29,7 +29,7 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
         reason = plain_reason(rules.emergency[0])
         return Route(None, call.to, EMERGENCY, call.to, call.caller, reason, rules.emergency, trace)
     for index, rule in enumerate(line.rules):
-        if _all_hold(rule.conditions, call, facts):
+        if all_hold(rule.conditions, call, facts):
             trace = Trace(call, facts, line.rules[: index + 1], None)
             return _route(line, rule, call, facts, trace)
     trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
@@ -48,7 +48,8 @@ def _route(line: Line, rule: Rule, call: Call, facts: Facts, trace: Trace) -> Ro
     return Route(line.name, line.title, rule.name, call.to, call.caller, reason, rule.stages, trace)
 
 
-def _all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:
+def all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:
+    """Return whether a rule with these conditions holds."""
     for condition in conditions:  # noqa: SIM110 - `all` of a generator costs twice the time here
         if not condition.holds(call, facts):
             return False

@@ -1,0 +1,166 @@
+"""Which rules of a line can be chosen, in which worlds, and what hides those that cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from routing.classes import domains_of, schedules_of
+from routing.router import all_hold
+from routing.rules import TransferAction
+from routing.words import AVAILABLE, OVERRIDES
+from routing.worlds import (
+    AT,
+    BUSY,
+    OVERRIDE,
+    PRESENCE,
+    Domains,
+    Variable,
+    World,
+    answers,
+    call_in,
+    facts_in,
+    mentioned,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from routing.rules import Destination, Line, Rule, RuleSet, Stage
+    from routing.schedule import Schedule
+    from routing.sweep import Sweep
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """For each rule of a line, in order, and then for `otherwise`: worlds in which it is chosen.
+
+    Worlds that differ only in what no later rule looks at are one. An empty tuple is a dead rule.
+    """
+
+    line: Line
+    schedules: tuple[Schedule, ...]
+    kinds: tuple[tuple[bool, ...], ...]
+    """For each kind of instant whether each schedule is open."""
+    domains: Domains
+    worlds: tuple[tuple[World, ...], ...]
+
+
+class Hiding(NamedTuple):
+    """An earlier rule that is chosen in place of a dead one, and a world in which it is."""
+
+    rule: Rule
+    world: World
+
+
+def reach(rules: RuleSet, line: Line, sweep: Sweep) -> Reach:
+    """Sweep one line: every instant of the sweep, every caller, presence and busy state."""
+    conditions = [each for rule in line.rules for each in rule.conditions]
+    domains = domains_of(conditions, sweep, rules.default_caller)
+    schedules = tuple(schedules_of(conditions))
+    kinds = sweep.moments(schedules).kinds
+    worlds = _try_all(line.rules, [{}], domains)
+    return Reach(line, schedules, kinds, domains, tuple(map(tuple, worlds)))
+
+
+def hiding(found: Reach, index: int) -> tuple[Hiding, ...]:
+    """Return the earlier rules that hide a dead rule; none if its conditions never hold."""
+    rules = found.line.rules
+    own = _try_all(rules[index : index + 1], [{}], found.domains, _looked_at(rules[:index]))[0]
+    chosen = _try_all(rules[:index], own, found.domains)[:-1]
+    return tuple(
+        Hiding(rule, worlds[0]) for rule, worlds in zip(rules, chosen, strict=False) if worlds
+    )
+
+
+def by_override(found: Reach, index: int, schedules: Iterable[Schedule]) -> World | None:
+    """Return a world in which a rule is chosen if schedules are set at run time, or None."""
+    start = found.domains[AT][0]
+    overridden = {(OVERRIDE, each.name): OVERRIDES for each in schedules}
+    domains = {**found.domains, **overridden, AT: (start,)}
+    rules = found.line.rules[: index + 1]
+    worlds = _try_all(rules, [{}], domains, frozenset(), overrides=True)[index]
+    return {AT: start} | worlds[0] if worlds else None
+
+
+def stages_of(found: Reach, index: int) -> tuple[Stage, ...]:
+    """Return the stages of a rule; after the last rule, those of `otherwise`."""
+    rules = found.line.rules
+    return rules[index].stages if index < len(rules) else found.line.otherwise
+
+
+def first_worlds(found: Reach, index: int) -> list[World]:
+    """Return the worlds in which a rule is chosen, as far as its stages tell them apart.
+
+    Where all of its first step can be dialed one world stands for all: a destination that cannot
+    be dialed is as one that is dialed and busy.
+    """
+    stages = stages_of(found, index)
+    action = stages[0].action
+    first = action.steps[0].destinations if isinstance(action, TransferAction) else ()
+    free: World = {}
+    for each in first:
+        free |= _dialable(each)
+    rules, apart = found.line.rules[: index + 1], found.domains.keys()
+    if apart.isdisjoint(free):
+        return list(found.worlds[index][:1])
+    whole = _try_all(rules, [free], found.domains)[index]
+    if whole:
+        return whole[:1]
+    keep = frozenset(variable for each in _ringing(stages) for variable in _dialable(each)) & apart
+    return _try_all(rules, [{}], found.domains, keep)[index]
+
+
+def _ringing(stages: Iterable[Stage]) -> Iterator[Destination]:
+    for stage in stages:
+        if isinstance(stage.action, TransferAction):
+            for step in stage.action.steps:
+                yield from step.destinations
+
+
+def _dialable(destination: Destination) -> World:
+    """Return what lets a destination be dialed."""
+    free: World = {(BUSY, destination.label): False}
+    if destination.person is not None:
+        free[PRESENCE, destination.person] = AVAILABLE
+    return free
+
+
+def _looked_at(rules: Iterable[Rule]) -> frozenset[Variable]:
+    return frozenset(variable for rule in rules for variable in mentioned(rule.conditions))
+
+
+def _try_all(
+    rules: Sequence[Rule],
+    worlds: list[World],
+    domains: Domains,
+    keep: frozenset[Variable] = frozenset(),
+    *,
+    overrides: bool = False,
+) -> list[list[World]]:
+    """Return for each rule the worlds in which it is chosen, and at the end those of no rule.
+
+    A world goes on to the next rule as long as no rule held. What neither a later rule nor `keep`
+    looks at is not told apart any more, so that the number of worlds stays small.
+    """
+    later = [keep]
+    for rule in reversed(rules[1:]):
+        later.insert(0, later[0] | mentioned(rule.conditions))
+    chosen: list[list[World]] = []
+    for rule, wanted in zip(rules, later, strict=False):
+        held: dict[frozenset[object], World] = {}
+        left: dict[frozenset[object], World] = {}
+        for world in worlds:
+            for holds, found in answers(
+                lambda w, c=rule.conditions: all_hold(  # type: ignore[misc]
+                    c, call_in(w, ""), facts_in(w, overrides=overrides)
+                ),
+                world,
+                domains,
+            ):
+                wide = keep if holds else wanted
+                alike = frozenset(item for item in found.items() if item[0] in wide)
+                (held if holds else left).setdefault(alike, found)
+        chosen.append(list(held.values()))
+        worlds = list(left.values())
+    return [*chosen, worlds]
