@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.check import check
 from commands.explanation import as_data, as_text
 from commands.output import (
     JSON_OPTION,
     good_rules,
     known,
     print_json,
-    problem_line,
     rules_path,
-    text_of,
 )
-from routing import expectations
 from routing.callers import is_withheld, normal_party
 from routing.conditions import Call, Facts
-from routing.problems import Problem, RulesError, Wrong, did_you_mean
-from routing.proof import changes
-from routing.reader import read
+from routing.coverage import results
+from routing.problems import Wrong, did_you_mean
+from routing.reach import instants
 from routing.reading.values import instant
 from routing.router import route, walk
+from routing.sweep import Sweep
 from routing.words import OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from routing.expectations import Result
     from routing.rules import RuleSet
 
 
@@ -38,56 +39,12 @@ def rules() -> None:
     """Check, explain and test the routing rules."""
 
 
-@rules.command("check")
-@click.argument("file", required=False)
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@JSON_OPTION
-def check(file: str | None, strict: bool, as_json: bool) -> None:
-    """Say everything that is wrong with the rules, and whether their expectations hold."""
-    path = rules_path(file)
-    summary = ""
-    try:
-        found = read(text_of(path))
-        errors, warnings = _failed(found), list(found.warnings)
-        summary = _summary(found)
-    except RulesError as error:
-        errors, warnings = error.errors, error.warnings
-    if as_json:
-        print_json(
-            {
-                "errors": [each.as_json() for each in errors],
-                "warnings": [each.as_json() for each in warnings],
-            }
-        )
-    else:
-        for each in errors:
-            click.echo(problem_line(path, "error", each))
-        for each in warnings:
-            click.echo(problem_line(path, "warning", each))
-        click.echo(f"{path}: {len(errors)} errors, {len(warnings)} warnings{summary}")
-    if errors or (strict and warnings):
-        raise click.exceptions.Exit(1)
+rules.add_command(check)
 
 
-def _failed(found: RuleSet) -> list[Problem]:
-    """Return the expectations that fail, as errors of the file."""
-    results = _test(found)
-    return [
-        Problem(result.place, 5, f"expect[{index}]", "expectation-failed", result.because)
-        for index, result in enumerate(results)
-        if not result.passed
-    ]
-
-
-def _summary(found: RuleSet) -> str:
-    count = sum(len(line.rules) for line in found.lines.values())
-    return f"; {len(found.lines)} lines, {count} rules, {len(found.expectations)} expectations"
-
-
-def _test(found: RuleSet) -> list[expectations.Result]:
-    now = dt.datetime.now(dt.UTC)
-    needed = any(each.at is None for each in found.expectations)
-    return expectations.test(found, changes(found, now) if needed else ())
+def _test(found: RuleSet) -> list[Result]:
+    sweep = Sweep(dt.datetime.now(dt.UTC))
+    return results(found, partial(instants, found, sweep))[0]
 
 
 @rules.command("test")
@@ -96,16 +53,16 @@ def _test(found: RuleSet) -> list[expectations.Result]:
 def test(file: str | None, as_json: bool) -> None:
     """Judge each `expect` of the rules: pass, or fail with the difference."""
     path = rules_path(file)
-    results = _test(good_rules(path))
-    failed = [each for each in results if not each.passed]
-    passed = len(results) - len(failed)
+    judged = _test(good_rules(path))
+    failed = [each for each in judged if not each.passed]
+    passed = len(judged) - len(failed)
     if as_json:
         listed = [
-            {"line": each.place, "passed": each.passed, "because": each.because} for each in results
+            {"line": each.place, "passed": each.passed, "because": each.because} for each in judged
         ]
         print_json({"passed": passed, "failed": len(failed), "results": listed})
     else:
-        for each in results:
+        for each in judged:
             mark = click.style("pass", fg="green") if each.passed else click.style("FAIL", fg="red")
             because = "" if each.passed else f": {each.because}"
             click.echo(f"{mark} {path}:{each.place}{because}")
@@ -117,6 +74,7 @@ def test(file: str | None, as_json: bool) -> None:
 @rules.command("explain")
 @click.option("--to", "to", required=True, metavar="N", help="A line's name or a called number.")
 @click.option("--from", "caller", metavar="N", help="Default: a number in no caller list.")
+@click.option("--anonymous", is_flag=True, help="The caller withholds the number.")
 @click.option("--at", metavar="TIME", help="2026-03-09T09:00 in the file's zone. Default: now.")
 @click.option("--busy", multiple=True, metavar="D", help="A destination at its capacity.")
 @click.option("--presence", multiple=True, metavar="P=STATE", help="A person's presence.")
@@ -128,7 +86,7 @@ def test(file: str | None, as_json: bool) -> None:
 def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     """Show the route of a call: each rule and why, then each attempt with its request."""
     found = good_rules(rules_path(file))
-    call = _call(found, to, given["caller"], given["at"], given["diverted"])
+    call = _call(found, to, given)
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
         _pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
@@ -143,16 +101,16 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
         click.echo(as_text(call, walked, len(outcomes), found.zone))
 
 
-def _call(
-    found: RuleSet, to: str, caller: str | None, at: str | None, diverted: str | None
-) -> Call:
+def _call(found: RuleSet, to: str, given: dict[str, Any]) -> Call:
+    caller: str | None = given["caller"]
     line = found.lines.get(to)
     number = line.numbers[0] if line else normal_party(to)
     if line is None and not to.startswith(("+", "sip:")):
         hint = did_you_mean(to, found.lines)
         raise click.UsageError(f"--to: no line is called {to!r}, and it is no number{hint}")
     party = normal_party(caller) if caller else found.default_caller
-    return Call(number, party, _instant(found, at), is_withheld(party), diverted)
+    withheld = given["anonymous"] or is_withheld(party)
+    return Call(number, party, _instant(found, given["at"]), withheld, given["diverted"])
 
 
 def _instant(found: RuleSet, at: str | None) -> dt.datetime:

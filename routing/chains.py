@@ -71,7 +71,7 @@ def walk_all(route: Route, first: Sequence[Move], facts: Facts) -> Chains:
     moves: dict[_Place, tuple[Move, tuple[str, ...]]] = {}
     after: dict[_Place, list[_Place]] = {}
     stages: dict[int, tuple[str, ...]] = {}
-    waiting = deque((move, ()) for move in first)
+    waiting: deque[tuple[Move, tuple[str, ...]]] = deque((move, ()) for move in first)
     while waiting:
         move, outcomes = waiting.popleft()
         for stage in move.progress.used:

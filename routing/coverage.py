@@ -76,7 +76,7 @@ def proposal(rules: RuleSet, shown: Witness, place: Place) -> str | None:
         walked = walk(chosen, facts, outcomes)
         if place in places(walked):
             given = {
-                "at": _at(rules, call.at),
+                "at": wall_time(rules, call.at),
                 "to": place.line,
                 "from": "" if call.caller == rules.default_caller else call.caller,
                 "diverted": call.diverted,
@@ -90,8 +90,8 @@ def proposal(rules: RuleSet, shown: Witness, place: Place) -> str | None:
     return None
 
 
-def _at(rules: RuleSet, at: dt.datetime) -> str:
-    """Return the instant as wall time of the file's zone, with its offset where it comes twice."""
+def wall_time(rules: RuleSet, at: dt.datetime) -> str:
+    """Return an instant as wall time of the file's zone, with its offset where it comes twice."""
     if rules.zone is None:
         return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
     wall = at.astimezone(rules.zone)

@@ -72,8 +72,9 @@ def _at_other_times(rules: RuleSet, found: Reach, index: int, sweep: Sweep) -> F
 
 def _by_override(found: Reach, index: int) -> Finding:
     """Return how overrides make a rule possible that no schedule does, or that nothing does."""
+    states = zip(*found.kinds, strict=True)
     switches = [
-        each for each, kinds in zip(found.schedules, _states(found), strict=True) if len(kinds) == 1
+        each for each, own in zip(found.schedules, states, strict=False) if len(set(own)) == 1
     ]
     world = by_override(found, index, switches)
     if world is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from routing import dead
@@ -17,7 +18,7 @@ from routing.conditions import Call, Facts
 from routing.coverage import Place, proposal, results
 from routing.findings import ERROR, INFO, WARNING, Finding
 from routing.loops import Loop, loops
-from routing.reach import Reach, first_worlds, reach, stages_of
+from routing.reach import Reach, first_worlds, instants, reach, stages_of
 from routing.router import route
 from routing.rules import TransferAction
 from routing.sweep import SWEEP_DAYS, Sweep, changes
@@ -97,7 +98,7 @@ def prove(rules: RuleSet, start: dt.datetime, tick: Callable[[], object] = lambd
     proof.loops = loops(rules, sweep, {name: each.alive for name, each in proof.lines.items()})
     proof.findings = [
         *(_loop(rules, each) for each in proof.loops),
-        *_expectations(rules, proof),
+        *_expectations(rules, proof, sweep),
         *(finding for each in proof.lines.values() for finding in _of_line(rules, each, sweep)),
         *_calendars(rules, sweep.start),
     ]
@@ -192,12 +193,8 @@ def _loop(rules: RuleSet, loop: Loop) -> Finding:
     return Finding(ERROR, "loop", ("lines", line.name, *own), message, first.witness, loop=loop)
 
 
-def _expectations(rules: RuleSet, proof: Proof) -> Iterator[Finding]:
-    def instants(number: str) -> tuple[dt.datetime, ...]:
-        line = rules.line_by_number.get(number)
-        return proof.lines[line.name].found.domains[AT] if line else (proof.start,)
-
-    proof.results, reached = results(rules, instants)
+def _expectations(rules: RuleSet, proof: Proof, sweep: Sweep) -> Iterator[Finding]:
+    proof.results, reached = results(rules, partial(instants, rules, sweep))
     for index, result in enumerate(proof.results):
         if not result.passed:
             yield Finding(ERROR, "expectation-failed", ("expect", index), result.because)

@@ -24,6 +24,7 @@ from routing.worlds import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
     from routing.rules import Destination, Line, Rule, RuleSet, Stage
@@ -61,6 +62,13 @@ def reach(rules: RuleSet, line: Line, sweep: Sweep) -> Reach:
     kinds = sweep.moments(schedules).kinds
     worlds = _try_all(line.rules, [{}], domains)
     return Reach(line, schedules, kinds, domains, tuple(map(tuple, worlds)))
+
+
+def instants(rules: RuleSet, sweep: Sweep, number: str) -> tuple[dt.datetime, ...]:
+    """Return the first instant of each kind that the line of a called number tells apart."""
+    line = rules.line_by_number.get(number)
+    conditions = [each for rule in line.rules for each in rule.conditions] if line else []
+    return sweep.moments(schedules_of(conditions)).first
 
 
 def hiding(found: Reach, index: int) -> tuple[Hiding, ...]:
