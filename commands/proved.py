@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routing.week import DAY, day_words, spans_by_label, week_words
+from routing.week import day_words, spans_by_label, week_words
 from routing.words import OTHERWISE
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from routing.chains import Chains
     from routing.proof import LineProof, Reached
     from routing.week import Hours
+
+HOUR = 3600
 
 
 def line_text(proved: LineProof) -> Iterator[str]:
@@ -68,16 +70,10 @@ def line_data(proved: LineProof) -> dict[str, Any]:
 
 
 def _hours(label: Reached, hours: Hours) -> dict[str, Any]:
+    touched = {hour for start, end in hours.week for hour in range(start // HOUR, -(-end // HOUR))}
     return {
         "rule": label[0],
         "reaches": label[1],
         "week": week_words(hours.week) if hours.week else "",
-        "hoursOfWeek": [
-            [hour // 24, hour % 24]
-            for hour in range(168)
-            if any(
-                start < (hour + 1) * DAY // 24 and hour * DAY // 24 < end
-                for start, end in hours.week
-            )
-        ],
+        "hoursOfWeek": sorted(touched),
     }

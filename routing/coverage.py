@@ -14,14 +14,16 @@ from routing.expectations import Result, judge
 from routing.route import first_move
 from routing.router import route, walk
 from routing.rules import AnnounceAction, RejectAction
+from routing.worlds import Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from routing.conditions import Facts
     from routing.expectations import Expectation
+    from routing.route import Route
     from routing.router import Walk
     from routing.rules import RuleSet
-    from routing.worlds import Witness
 
 _PLAIN = re.compile(r"[A-Za-z0-9+](?:[\w +./@-]|:(?=\w))*(?<! )")
 
@@ -65,29 +67,52 @@ def places(walked: Walk) -> set[Place]:
     }
 
 
-def proposal(rules: RuleSet, shown: Witness, place: Place) -> str | None:
-    """Return a line for `expect` that reaches `place` in the world of a witness, if any can."""
+class Proposal(NamedTuple):
+    """A line for `expect`, and the call that it is."""
+
+    text: str
+    witness: Witness
+
+
+def proposal(
+    rules: RuleSet, shown: Witness, place: Place, outcomes: tuple[str, ...]
+) -> Proposal | None:
+    """Return a line for `expect` that reaches `place` in the world of a witness, if any can.
+
+    `outcomes` lead there unless what is so in that world keeps them from it.
+    """
     call, facts = shown.call, shown.facts
     if call.anonymous and not is_withheld(call.caller):
         return None  # `expect` cannot say that a caller withholds the number
     chosen = route(rules, call, facts)
-    known = walk_all(chosen, [first_move(chosen, facts)], facts)
-    for outcomes in known.stages.values():
-        walked = walk(chosen, facts, outcomes)
+    for tried in _ways(chosen, facts, outcomes):
+        walked = walk(chosen, facts, tried)
         if place in places(walked):
-            given = {
-                "at": wall_time(rules, call.at),
-                "to": place.line,
-                "from": "" if call.caller == rules.default_caller else call.caller,
-                "diverted": call.diverted,
-                "busy": sorted(facts.busy),
-                "presence": dict(facts.presence),
-                "overrides": dict(facts.overrides),
-                "outcomes": list(outcomes),
-                "rule": place.rule,
-            }
-            return _flow({key: value for key, value in (given | _result(walked)).items() if value})
+            found = Witness(call, facts, tried)
+            return Proposal(_flow(_entry(rules, found, place) | _result(walked)), found)
     return None
+
+
+def _ways(chosen: Route, facts: Facts, outcomes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield outcomes
+    yield from walk_all(chosen, [first_move(chosen, facts)], facts).stages.values()
+
+
+def _entry(rules: RuleSet, shown: Witness, place: Place) -> dict[str, object]:
+    """Return the keys of an expectation that say what the call is."""
+    call, facts = shown.call, shown.facts
+    written: dict[str, object] = {
+        "at": wall_time(rules, call.at),
+        "to": place.line,
+        "from": "" if call.caller == rules.default_caller else call.caller,
+        "diverted": call.diverted,
+        "busy": sorted(facts.busy),
+        "presence": dict(facts.presence),
+        "overrides": dict(facts.overrides),
+        "outcomes": list(shown.outcomes),
+        "rule": place.rule,
+    }
+    return {key: value for key, value in written.items() if value}
 
 
 def wall_time(rules: RuleSet, at: dt.datetime) -> str:
@@ -102,9 +127,9 @@ def wall_time(rules: RuleSet, at: dt.datetime) -> str:
 def _result(walked: Walk) -> dict[str, object]:
     ending = walked.last.ending
     rings = [[each.label for each in attempt.destinations] for attempt in walked.attempts]
-    found: dict[str, object] = {
-        "rings": [labels[0] if len(labels) == 1 else labels for labels in rings]
-    }
+    found: dict[str, object] = {}
+    if rings:
+        found["rings"] = [labels[0] if len(labels) == 1 else labels for labels in rings]
     if isinstance(ending, RejectAction):
         found["rejects"] = True
     elif isinstance(ending, AnnounceAction):

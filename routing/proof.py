@@ -209,20 +209,23 @@ def _untested(rules: RuleSet, proved: LineProof, reached: set[Place]) -> Iterato
         stages = stages_of(proved.found, index)
         rule = line.rules[index].name if index < len(line.rules) else OTHERWISE
         keys = ("lines", line.name, *(("rules", index) if index < len(line.rules) else ()))
-        for number in sorted(known.stages) if known else ():
+        if known is None:
+            continue
+        for number in sorted(known.stages):
             name = stages[number].name
             place = Place(line.name, rule, name if number else rule)
             if place in reached or (number and name not in HANDLERS):
                 continue
             what = f"{name} of rule {rule!r}" if number else f"rule {rule!r}"
             shown = proved.witness(index)
+            found = proposal(rules, shown, place, known.stages[number])
             yield Finding(
                 WARNING,
                 "untested",
                 (*keys, name) if number or rule == OTHERWISE else keys,
                 f"no expectation reaches {what}",
-                shown,
-                proposed=proposal(rules, shown, place),
+                found.witness if found else shown,
+                proposed=found.text if found else None,
             )
 
 

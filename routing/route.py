@@ -238,7 +238,9 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
         stage = route.stages[progress.stage]
         if not isinstance(stage.action, TransferAction):
             return Move(progress, ending=stage.action, skipped=skipped)
-        progress = replace(progress, step=progress.step + 1)
+        progress = Progress(
+            stage=progress.stage, step=progress.step + 1, used=progress.used, reason=progress.reason
+        )
         step = stage.action.steps[progress.step]
         skips = [(each, _skip(each, facts)) for each in step.destinations]
         ringing = tuple(each for each, skip in skips if skip is None)

@@ -10,7 +10,7 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,8 @@ def changes(rules: RuleSet, start: dt.datetime, days: int = SWEEP_DAYS) -> list[
     found = {
         at
         for schedule in rules.schedules.values()
-        for at in _edges(schedule, start, days)
+        for day in _calendar(schedule.zone, start.date(), days)
+        for at in _edges_on(schedule, day)
         if first < at < end
     }
     return [start, *(instant(at) for at in sorted(found))]
@@ -111,55 +112,81 @@ class Sweep:
         if schedule.name not in self._turns:
             first = int(self.start.timestamp())
             end = first + self.days * 86_400
-            turns: list[tuple[int, bool]] = []
-            for at in sorted({first, *_edges(schedule, self.start, self.days)}):
-                if first <= at < end:
-                    is_open = schedule.judge(instant(at), {}).open
-                    if not turns or turns[-1][1] != is_open:
-                        turns.append((at, is_open))
+            turns = [(first, schedule.judge(self.start, {}).open)]
+            for at, is_open in sorted(_states(schedule, self.start, self.days)):
+                if first < at < end and turns[-1][1] != is_open:
+                    turns.append((at, is_open))
             self._turns[schedule.name] = turns
         return self._turns[schedule.name]
 
 
-def _edges(schedule: Schedule, start: dt.datetime, days: int) -> Iterator[int]:
-    """Yield the epoch seconds of window edges and of changes of the clocks; some more around."""
-    for day, midnight, changing in _calendar(schedule.zone, start.date(), days):
-        for window in schedule.hours_on(day).windows:
-            for second in (window.start, window.end):
-                if midnight is not None:
-                    yield midnight + second
-                else:
-                    yield from _at_wall(day, second, schedule.zone)
-        if changing is not None:
-            yield changing
+def _states(schedule: Schedule, start: dt.datetime, days: int) -> Iterator[tuple[int, bool]]:
+    """Yield instants and whether the schedule is open from each one to the next.
+
+    Days on which no clock changes, with the same windows and the same ones on the day before, are
+    alike: one of them is judged for all.
+    """
+    alike: dict[object, list[tuple[int, bool]]] = {}
+    for day in _calendar(schedule.zone, start.date(), days):
+        if day.midnight is None:
+            for at in sorted({*_edges_on(schedule, day)}):
+                yield at, schedule.judge(instant(at), {}).open
+            continue
+        windows = (
+            schedule.hours_on(day.date - ONE_DAY).windows,
+            schedule.hours_on(day.date).windows,
+        )
+        if windows not in alike:
+            edges = sorted({day.midnight, *_edges_on(schedule, day)})
+            judged = ((at, schedule.judge(instant(at), {}).open) for at in edges)
+            alike[windows] = [(at - day.midnight, is_open) for at, is_open in judged]
+        for second, is_open in alike[windows]:
+            yield day.midnight + second, is_open
+
+
+class _Day(NamedTuple):
+    """A day, the epoch second at which it begins, and that of a change of the clocks on it.
+
+    The beginning is None when there is a change: each edge must then be reckoned by itself.
+    """
+
+    date: dt.date
+    midnight: int | None
+    change: int | None
 
 
 @lru_cache(maxsize=64)
-def _calendar(
-    zone: ZoneInfo, first: dt.date, days: int
-) -> list[tuple[dt.date, int | None, int | None]]:
-    """Return each day, the epoch second at which it begins, and that of a change of the clocks.
-
-    The beginning is None when the clocks change on the day or on the next, on which its windows
-    may end: an edge must then be reckoned by itself.
-    """
-    every = [first + number * ONE_DAY for number in range(-2, days + 3)]
-    changing = [_clock_change(day, zone) for day in every]
-    return [
-        (
-            day,
-            int(dt.datetime.combine(day, dt.time(), zone).timestamp())
-            if changing[index : index + 2] == [None, None]
-            else None,
-            changing[index],
-        )
-        for index, day in enumerate(every)
-    ]
+def _calendar(zone: ZoneInfo, first: dt.date, days: int) -> list[_Day]:
+    """Return the days of a sweep in a zone, with some around it."""
+    found = []
+    for number in range(-2, days + 3):
+        day = first + number * ONE_DAY
+        change = _clock_change(day, zone)
+        midnight = None if change else int(dt.datetime.combine(day, dt.time(), zone).timestamp())
+        found.append(_Day(day, midnight, change))
+    return found
 
 
-def _at_wall(day: dt.date, second: int, zone: ZoneInfo) -> Iterator[int]:
-    """Yield the instants at which the clocks show so many seconds of `day`: two in autumn."""
-    wall = dt.datetime.combine(day, dt.time()) + dt.timedelta(seconds=second)
+def _edges_on(schedule: Schedule, day: _Day) -> Iterator[int]:
+    """Yield the epoch seconds of window edges on a day, and of a change of the clocks."""
+    for before, windows in (
+        (0, schedule.hours_on(day.date).windows),
+        (86_400, schedule.hours_on(day.date - ONE_DAY).windows),
+    ):
+        for window in windows:
+            for second in (window.start - before, window.end - before):
+                if 0 <= second < 86_400:
+                    yield from _at_second(schedule.zone, day, second)
+    if day.change is not None:
+        yield day.change
+
+
+def _at_second(zone: ZoneInfo, day: _Day, second: int) -> Iterator[int]:
+    """Yield the instants at which the clocks show so many seconds of a day: two in autumn."""
+    if day.midnight is not None:
+        yield day.midnight + second
+        return
+    wall = dt.datetime.combine(day.date, dt.time()) + dt.timedelta(seconds=second)
     for fold in (0, 1):
         yield int(wall.replace(tzinfo=zone, fold=fold).timestamp())
 
