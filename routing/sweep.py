@@ -147,7 +147,7 @@ def _states(schedule: Schedule, start: dt.datetime, days: int) -> Iterator[tuple
 class _Day(NamedTuple):
     """A day, the epoch second at which it begins, and that of a change of the clocks on it.
 
-    The beginning is None when there is a change: each edge must then be reckoned by itself.
+    The beginning is None when there is a change, or no midnight: each edge is reckoned by itself.
     """
 
     date: dt.date
@@ -162,8 +162,10 @@ def _calendar(zone: ZoneInfo, first: dt.date, days: int) -> list[_Day]:
     for number in range(-2, days + 3):
         day = first + number * ONE_DAY
         change = _clock_change(day, zone)
-        midnight = None if change else int(dt.datetime.combine(day, dt.time(), zone).timestamp())
-        found.append(_Day(day, midnight, change))
+        midnight = dt.datetime.combine(day, dt.time(), zone).astimezone(dt.UTC)
+        exists = midnight.astimezone(zone).time() == dt.time()
+        plain = exists and change is None
+        found.append(_Day(day, int(midnight.timestamp()) if plain else None, change))
     return found
 
 
