@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands.check import check
+from commands.compare import diff, replay
 from commands.explanation import as_data, as_text
 from commands.output import (
     JSON_OPTION,
@@ -39,7 +40,8 @@ def rules() -> None:
     """Check, explain and test the routing rules."""
 
 
-rules.add_command(check)
+for _command in (check, diff, replay):
+    rules.add_command(_command)
 
 
 def _test(found: RuleSet) -> list[Result]:

@@ -71,7 +71,7 @@ def flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
 def schedules_of(conditions: Iterable[Condition]) -> list[Schedule]:
     """Return the schedules that conditions name, each once."""
     named = (each.schedules for each in flat(conditions) if isinstance(each, Time))
-    return list({each.name: each for schedules in named for each in schedules}.values())
+    return list({id(each): each for schedules in named for each in schedules}.values())
 
 
 def _apart(values: Iterable[T], judge: Callable[[T], object]) -> tuple[T, ...]:

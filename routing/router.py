@@ -28,15 +28,23 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
         trace = Trace(call, facts, (), _NO_LINE)
         reason = plain_reason(rules.emergency[0])
         return Route(None, call.to, EMERGENCY, call.to, call.caller, reason, rules.emergency, trace)
-    for index, rule in enumerate(line.rules):
-        if all_hold(rule.conditions, call, facts):
-            trace = Trace(call, facts, line.rules[: index + 1], None)
-            return _route(line, rule, call, facts, trace)
+    index = first_that_holds(line, call, facts)
+    if index < len(line.rules):
+        trace = Trace(call, facts, line.rules[: index + 1], None)
+        return _route(line, line.rules[index], call, facts, trace)
     trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
     reason = plain_reason(line.otherwise[0])
     return Route(
         line.name, line.title, OTHERWISE, call.to, call.caller, reason, line.otherwise, trace
     )
+
+
+def first_that_holds(line: Line, call: Call, facts: Facts) -> int:
+    """Return which rule of a line is chosen; the number of its rules if none holds."""
+    for index, rule in enumerate(line.rules):
+        if all_hold(rule.conditions, call, facts):
+            return index
+    return len(line.rules)
 
 
 def _route(line: Line, rule: Rule, call: Call, facts: Facts, trace: Trace) -> Route:

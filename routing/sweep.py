@@ -61,25 +61,28 @@ class Moments:
 
 
 class Sweep:
-    """The instants from `start`, a whole minute, for some days. Each schedule is judged once."""
+    """The instants from `start`, a whole minute, for some days.
+
+    Each schedule is judged once. It is known by its identity: two files may share a name.
+    """
 
     def __init__(self, start: dt.datetime, days: int = SWEEP_DAYS) -> None:
         self.start = start.astimezone(dt.UTC).replace(second=0, microsecond=0)
         self.days = days
-        self._turns: dict[str, list[tuple[int, bool]]] = {}
-        self._moments: dict[tuple[str, ...], Moments] = {}
+        self._turns: dict[int, list[tuple[int, bool]]] = {}
+        self._moments: dict[tuple[int, ...], Moments] = {}
         self._tables: dict[tuple[object, ...], DaysByPattern] = {}
 
     def moments(self, schedules: Sequence[Schedule]) -> Moments:
         """Return when which of the schedules are open."""
-        key = tuple(each.name for each in schedules)
+        key = tuple(map(id, schedules))
         if key not in self._moments:
             self._moments[key] = self._reckon(schedules)
         return self._moments[key]
 
     def timetable(self, schedules: Sequence[Schedule], zone: dt.tzinfo) -> DaysByPattern:
         """Return the whole days of the sweep by what happens on them."""
-        key = (zone, *(each.name for each in schedules))
+        key = (zone, *map(id, schedules))
         if key not in self._tables:
             self._tables[key] = _days_of(self.moments(schedules), zone)
         return self._tables[key]
@@ -109,15 +112,15 @@ class Sweep:
 
     def _turns_of(self, schedule: Schedule) -> list[tuple[int, bool]]:
         """Return the instants at which the schedule opens or closes, the start among them."""
-        if schedule.name not in self._turns:
+        if id(schedule) not in self._turns:
             first = int(self.start.timestamp())
             end = first + self.days * 86_400
             turns = [(first, schedule.judge(self.start, {}).open)]
             for at, is_open in sorted(_states(schedule, self.start, self.days)):
                 if first < at < end and turns[-1][1] != is_open:
                     turns.append((at, is_open))
-            self._turns[schedule.name] = turns
-        return self._turns[schedule.name]
+            self._turns[id(schedule)] = turns
+        return self._turns[id(schedule)]
 
 
 def _states(schedule: Schedule, start: dt.datetime, days: int) -> Iterator[tuple[int, bool]]:
