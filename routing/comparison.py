@@ -173,7 +173,7 @@ def _meaning(action: Action | None) -> object:
 
 
 def _told_apart(name: str, before: Action | None, after: Action | None) -> _Texts:
-    """Return words for two actions: what they reach, or if that is alike the details that differ."""
+    """Return words for two actions: what they reach, or the details that differ."""
     texts = [action_words(each) if each else "nothing" for each in (before, after)]
     if texts[0] == texts[1]:
         pairs = list(zip(_details(before), _details(after), strict=False))
@@ -259,13 +259,16 @@ def _callers(
 
 
 def _lists(party: Party, conditions: Sequence[Condition]) -> str:
-    """Return the lists that a caller is in, as they are written."""
-    matching = {
-        " or ".join(each.written)
-        for each in flat(conditions)
-        if isinstance(each, From) and each.callers.has(party.address, anonymous=party.withheld)
-    }
-    return " and ".join(sorted(matching)) or "none"
+    """Return the lists that a caller is in, as they are written, as short as it is clear."""
+    asked: dict[bool, list[frozenset[str]]] = {True: [], False: []}
+    for each in flat(conditions):
+        if isinstance(each, From):
+            matches = each.callers.has(party.address, anonymous=party.withheld)
+            asked[matches].append(frozenset(each.written))
+    excluded = frozenset().union(*asked[False])
+    left = {names - excluded for names in asked[True]}
+    shortest = [names for names in left if not any(other < names for other in left)]
+    return " and ".join(sorted(" or ".join(sorted(names)) for names in shortest)) or "none"
 
 
 def _diverted(reason: str | None, conditions: Sequence[Condition]) -> str:

@@ -9,7 +9,7 @@ from routing.findings import INFO, WARNING, Finding, Hider
 from routing.reach import by_override, hiding, reach
 from routing.router import route
 from routing.sweep import Sweep
-from routing.worlds import AT, OVERRIDE, witness
+from routing.worlds import OVERRIDE, witness
 
 if TYPE_CHECKING:
     from routing.reach import Reach
@@ -80,7 +80,7 @@ def _by_override(found: Reach, index: int) -> Finding:
     if world is None:
         message = "can never be chosen: its conditions never hold together"
         return _finding(found, index, WARNING, "dead-rule", message)
-    shown = witness(world, {**found.domains, AT: found.domains[AT][:1]}, found.line.numbers[0])
+    shown = witness(world, found.domains, found.line.numbers[0])
     sets = " and ".join(
         f"{name} is set {state}" for (kind, name), state in world.items() if kind == OVERRIDE
     )

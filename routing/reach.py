@@ -10,7 +10,6 @@ from routing.router import all_hold
 from routing.rules import TransferAction
 from routing.words import AVAILABLE, OVERRIDES
 from routing.worlds import (
-    AT,
     BUSY,
     OVERRIDE,
     PRESENCE,
@@ -82,13 +81,12 @@ def hiding(found: Reach, index: int) -> tuple[Hiding, ...]:
 
 
 def by_override(found: Reach, index: int, schedules: Iterable[Schedule]) -> World | None:
-    """Return a world in which a rule is chosen if schedules are set at run time, or None."""
-    start = found.domains[AT][0]
-    overridden = {(OVERRIDE, each.name): OVERRIDES for each in schedules}
-    domains = {**found.domains, **overridden, AT: (start,)}
+    """Return a world in which a rule is chosen if these schedules are set at run time, or None."""
+    names = frozenset(each.name for each in schedules)
+    domains = found.domains | {(OVERRIDE, name): OVERRIDES for name in names}
     rules = found.line.rules[: index + 1]
-    worlds = _try_all(rules, [{}], domains, frozenset(), overrides=True)[index]
-    return {AT: start} | worlds[0] if worlds else None
+    worlds = _try_all(rules, [{}], domains, overridable=names)[index]
+    return worlds[0] if worlds else None
 
 
 def stages_of(found: Reach, index: int) -> tuple[Stage, ...]:
@@ -144,7 +142,7 @@ def _try_all(
     domains: Domains,
     keep: frozenset[Variable] = frozenset(),
     *,
-    overrides: bool = False,
+    overridable: frozenset[str] = frozenset(),
 ) -> list[list[World]]:
     """Return for each rule the worlds in which it is chosen, and at the end those of no rule.
 
@@ -161,7 +159,7 @@ def _try_all(
         for world in worlds:
             for holds, found in answers(
                 lambda w, c=rule.conditions: all_hold(  # type: ignore[misc]
-                    c, call_in(w, ""), facts_in(w, overrides=overrides)
+                    c, call_in(w, ""), facts_in(w, overridable)
                 ),
                 world,
                 domains,

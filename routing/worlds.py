@@ -62,10 +62,10 @@ def call_in(world: World, to: str) -> Call:
     return cast("Call", _OpenCall(world, to))
 
 
-def facts_in(world: World, *, overrides: bool = False) -> Facts:
-    """Return facts that tell only what is settled; overrides too, if they may be set."""
+def facts_in(world: World, overridable: frozenset[str] = frozenset()) -> Facts:
+    """Return facts that tell only what is settled; no schedule is set but those overridable."""
     return Facts(
-        _OpenBusy(world), _OpenStates(world, PRESENCE), _OpenStates(world, OVERRIDE, overrides)
+        _OpenBusy(world), _OpenStates(world, PRESENCE), _OpenStates(world, OVERRIDE, overridable)
     )
 
 
@@ -160,14 +160,16 @@ class _OpenBusy(frozenset[str]):
 
 
 class _OpenStates(dict[str, str]):
-    """Looks like the states of persons, or of schedules that are set."""
+    """Looks like the states of persons, or of schedules that are set; of `only` some, if given."""
 
-    def __init__(self, world: World, kind: str, asking: bool = True) -> None:
+    def __init__(self, world: World, kind: str, only: frozenset[str] | None = None) -> None:
         super().__init__()
-        self._world, self._kind, self._asking = world, kind, asking
+        self._world, self._kind, self._only = world, kind, only
 
     def get(self, name: str, default: Any = None) -> Any:
-        return _settled(self._world, (self._kind, name)) if self._asking else default
+        if self._only is not None and name not in self._only:
+            return default
+        return _settled(self._world, (self._kind, name))
 
 
 def _settled(world: World, variable: Variable) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,10 +21,22 @@ ZONES = [
 ]
 CHANGES = [
     dt.datetime(2026, month, day, tzinfo=dt.UTC)
-    for month, day in [(2, 14), (3, 7), (3, 28), (4, 4), (4, 23), (10, 3), (10, 24), (10, 29), (11, 1)]
+    for month, day in [
+        (2, 14),
+        (3, 7),
+        (3, 28),
+        (4, 4),
+        (4, 23),
+        (10, 3),
+        (10, 24),
+        (10, 29),
+        (11, 1),
+    ]
 ]
 MINUTE = dt.timedelta(minutes=1)
-clocks = st.sampled_from([0, 1, 90, 119, 120, 150, 180, 540, 1020, 1380, 1439]).map(lambda m: m * 60)
+clocks = st.sampled_from([0, 1, 90, 119, 120, 150, 180, 540, 1020, 1380, 1439]).map(
+    lambda m: m * 60
+)
 
 
 @st.composite
@@ -62,7 +75,7 @@ def test_the_state_between_two_turns_is_that_of_every_minute(
     pieces = [(instant(at), moments.kinds[kind][0]) for at, kind in moments.pieces]
     pieces.append((start + dt.timedelta(days=4), not pieces[-1][1]))
     at = start
-    for (began, is_open), (ended, after) in zip(pieces, pieces[1:], strict=False):
+    for (began, is_open), (ended, after) in itertools.pairwise(pieces):
         assert at == began
         assert after != is_open
         while at < ended:
