@@ -9,6 +9,7 @@ are none, and `when: {diverted: any}` ends one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
@@ -31,13 +32,13 @@ from routing.worlds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from routing.route import Attempt
     from routing.rules import Destination, RuleSet, Stage
     from routing.sweep import Sweep
 
-_EVERY_WAY = 3000
+_EVERY_WAY = 500
 """Steps for which every way round is looked for; after that each place is visited once."""
 
 
@@ -84,7 +85,7 @@ class _Transfer(NamedTuple):
     next: _Arrival
 
 
-def loops(rules: RuleSet, sweep: Sweep, alive: Mapping[str, Iterable[Stage]]) -> list[Loop]:
+def loops(rules: RuleSet, sweep: Sweep, alive: Mapping[str, Sequence[Stage]]) -> list[Loop]:
     """Return a loop for each round trip over our lines; `alive` has the stages that can be used."""
     onward = _entangled(
         {line: {rules.line_by_number[n].name for n in _own(rules, alive[line])} for line in alive}
@@ -98,8 +99,21 @@ def loops(rules: RuleSet, sweep: Sweep, alive: Mapping[str, Iterable[Stage]]) ->
         for number in rules.lines[name].numbers:
             if any(number in _own(rules, alive[each]) for each in onward):
                 search.go(_Arrival(number), {}, ())
-    order = list(rules.lines)
-    return sorted(search.found.values(), key=lambda loop: [order.index(n) for n in loop.names])
+    order = {name: number for number, name in enumerate(rules.lines)}
+    found = _telling(sorted(search.found.values(), key=lambda loop: len(loop.hops)))
+    return sorted(found, key=lambda loop: [order[name] for name in loop.names])
+
+
+def _telling(found: Iterable[Loop]) -> list[Loop]:
+    """Return the loops, without those that pass a line twice and are put together from others."""
+    kept: list[Loop] = []
+    known: set[tuple[str, str]] = set()
+    for loop in found:
+        ways = set(pairwise(loop.names))
+        if len({hop.line for hop in loop.hops}) == len(loop.hops) or not ways <= known:
+            kept.append(loop)
+            known |= ways
+    return kept
 
 
 def _own(rules: RuleSet, stages: Iterable[Stage]) -> set[str]:

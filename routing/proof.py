@@ -65,12 +65,13 @@ class LineProof:
         return max(alive, key=lambda each: each.seconds, default=None)
 
     @property
-    def alive(self) -> Iterator[Stage]:
+    def alive(self) -> tuple[Stage, ...]:
         """Every stage that can be used."""
-        for index, each in enumerate(self.chains):
-            if each:
-                stages = stages_of(self.found, index)
-                yield from (stages[number] for number in each.stages)
+        return tuple(
+            stages_of(self.found, index)[number]
+            for index, known in enumerate(self.chains)
+            for number in (known.stages if known else ())
+        )
 
 
 @dataclass(slots=True)
