@@ -221,7 +221,7 @@ def _untested(rules: RuleSet, proved: LineProof, reached: set[Place]) -> Iterato
             shown = proved.witness(index)
             found = proposal(rules, shown, place, known.stages[number])
             yield Finding(
-                WARNING,
+                INFO,
                 "untested",
                 (*keys, name) if number or rule == OTHERWISE else keys,
                 f"no expectation reaches {what}",
