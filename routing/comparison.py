@@ -194,7 +194,14 @@ def _details(action: Action | None) -> Iterator[str]:
             yield f"{each.label} person {each.person}"
             yield f"{each.label} capacity {each.capacity}"
             for own in fields(Parameters):
-                yield f"{each.label} {own.name} {getattr(each.parameters, own.name)}"
+                head, *rest = own.name.split("_")
+                key = head + "".join(map(str.title, rest))
+                yield f"{each.label} {key} {_value(getattr(each.parameters, own.name))}"
+
+
+def _value(value: object) -> str:
+    """Return a value as the rules file has it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _joined(boxes: Iterable[Box], domains: Domains) -> list[Box]:
