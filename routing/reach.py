@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from routing.classes import domains_of, schedules_of
 from routing.router import all_hold
 from routing.rules import TransferAction
-from routing.words import AVAILABLE, OVERRIDES
+from routing.words import AVAILABLE, EMERGENCY, HANDLERS_BY_OUTCOME, OTHERWISE, OVERRIDES
+from routing.words import BUSY as BUSY_OUTCOME
 from routing.worlds import (
     BUSY,
     OVERRIDE,
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
-    from routing.rules import Destination, Line, Rule, RuleSet, Stage
+    from routing.rules import Destination, Line, Rule, RuleSet, Stage, Step
     from routing.schedule import Schedule
     from routing.sweep import Sweep
+
+
+_LAST = (OTHERWISE, EMERGENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +100,32 @@ def stages_of(found: Reach, index: int) -> tuple[Stage, ...]:
 
 
 def first_worlds(found: Reach, index: int) -> list[World]:
-    """Return the worlds in which a rule is chosen, as far as its stages tell them apart.
+    """Return worlds that stand for all in which a rule is chosen, for what can follow.
 
-    Where all of its first step can be dialed one world stands for all: a destination that cannot
-    be dialed is as one that is dialed and busy.
+    They are those in which the first step that can be dialed at all is dialed. A world in which
+    it is not is as one in which it is dialed and busy; the steps before it are never dialed.
     """
-    stages = stages_of(found, index)
-    action = stages[0].action
-    first = action.steps[0].destinations if isinstance(action, TransferAction) else ()
-    free: World = {}
-    for each in first:
-        free |= _dialable(each)
-    rules, apart = found.line.rules[: index + 1], found.domains.keys()
-    if apart.isdisjoint(free):
-        return list(found.worlds[index][:1])
-    whole = _try_all(rules, [free], found.domains)[index]
-    if whole:
-        return whole[:1]
-    keep = frozenset(variable for each in _ringing(stages) for variable in _dialable(each)) & apart
-    return _try_all(rules, [{}], found.domains, keep)[index]
+    rules = found.line.rules[: index + 1]
+    for step in _in_turn(stages_of(found, index)):
+        free = [_dialable(each) for each in step.destinations]
+        together = {variable: value for each in free for variable, value in each.items()}
+        if found.domains.keys().isdisjoint(together):
+            break
+        for starts in ([together], free):
+            worlds = [_try_all(rules, [each], found.domains)[index][:1] for each in starts]
+            if any(worlds):
+                return [world for each in worlds for world in each]
+    return list(found.worlds[index][:1])
 
 
-def _ringing(stages: Iterable[Stage]) -> Iterator[Destination]:
-    for stage in stages:
-        if isinstance(stage.action, TransferAction):
-            for step in stage.action.steps:
-                yield from step.destinations
+def _in_turn(stages: Sequence[Stage]) -> Iterator[Step]:
+    """Yield the steps that have their turn while nobody can be dialed."""
+    by_name = {stage.name: stage for stage in stages[1:]}
+    following = (by_name.get(name) for name in (*HANDLERS_BY_OUTCOME[BUSY_OUTCOME], *_LAST))
+    for stage in filter(None, (stages[0], *following)):
+        if not isinstance(stage.action, TransferAction):
+            return
+        yield from stage.action.steps
 
 
 def _dialable(destination: Destination) -> World:

@@ -67,6 +67,9 @@ CALLERS = [
 ]
 
 
+_LISTS = ("vip", "ny", "block", "spam", "sip")
+
+
 def every_call(
     rules: RuleSet, instants: list[dt.datetime], reasons: tuple[str | None, ...] = (None,)
 ) -> Iterator[tuple[Call, Facts]]:
@@ -92,7 +95,15 @@ def reached(
     return {route(rules, call, facts).rule for call, facts in every_call(rules, instants, reasons)}
 
 
-SCHEDULES = {"office": "09:00-17:00", "lunch": "12:00-13:00", "night": "17:00-09:00"}
+def every_kind(rules: RuleSet) -> list[dt.datetime]:
+    """One instant of each hour and edge of a week with a holiday: independent of the sweep."""
+    first = dt.datetime(2026, 11, 23, 5, tzinfo=dt.UTC)
+    hours = [first + dt.timedelta(minutes=30 * n) for n in range(7 * 48)]
+    states: dict[tuple[bool, ...], dt.datetime] = {}
+    for at in hours:
+        key = tuple(each.judge(at, {}).open for each in rules.schedules.values())
+        states.setdefault(key, at)
+    return list(states.values())
 
 
 def random_rules(seed: int, count: int) -> str:
@@ -113,9 +124,7 @@ def _random_conditions(chance: random.Random) -> list[str]:
         "time": lambda: (
             f"{chance.choice(('during', 'outside'))}: {_some(chance, ('office', 'lunch', 'night'))}"
         ),
-        "caller": lambda: (
-            f"{chance.choice(('from', 'notFrom'))}: {_some(chance, ('vip', 'ny', 'block', 'spam', 'sip'))}"
-        ),
+        "caller": lambda: f"{chance.choice(('from', 'notFrom'))}: {_some(chance, _LISTS)}",
         "busy": lambda: f"busy: {_some(chance, ('desk', 'ana'))}",
         "presence": lambda: (
             f"presence: {{{chance.choice(('ana', 'bo'))}: {_some(chance, PRESENCE_STATES)}}}"

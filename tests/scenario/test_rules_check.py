@@ -1,5 +1,7 @@
 """`flask rules check`, `diff` and `replay` as people run them: output, exit codes, witnesses."""
 
+# ruff: noqa: E501 - a rule of the file has one line
+
 from __future__ import annotations
 
 import datetime as dt
@@ -10,18 +12,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from callflow import changes
-from callflow.record import Record
 from callflow.sqlite import SqliteLedger
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
 from routing.reader import read
 from routing.router import route
 from tests.proof_cases import case
+
+if TYPE_CHECKING:
+    from callflow.record import Record
 
 PROJECT = Path(__file__).parents[2]
 FLASK = str(Path(sys.executable).parent / "flask")
@@ -185,8 +189,10 @@ def test_diff_says_in_words_what_changes(tmp_path: Path) -> None:
     ended = run("rules", "diff", old, str(new))
     assert (ended.returncode, ended.stderr) == (1, "")
     assert ended.stdout.splitlines() == [
-        "main, fri 15:00-17:00, any caller not in spam, reception not busy:"
-        " answering → reception, then ana, then bo",
+        (
+            "main, fri 15:00-17:00, any caller not in spam, reception not busy:"
+            " answering → reception, then ana, then bo"
+        ),
         "main, fri 15:00-17:00, any caller not in spam, reception busy: answering → ana",
         "2 differences",
     ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from routing.comparison import differences
-from routing.conditions import Call, Facts
 from routing.reader import read
 from routing.router import route
 from routing.rules import RuleSet, TransferAction
-from tests.proof_cases import START, case, every_call, random_rules
-from tests.unit.test_proof_rules import every_kind
+from tests.proof_cases import START, case, every_call, every_kind, random_rules
+
+if TYPE_CHECKING:
+    from routing.conditions import Call, Facts
 
 OLD = case(
     "name: spam, when: {from: spam}, reject: true\n"
@@ -37,8 +39,10 @@ CHANGES = {
         "onNoAnswer: {transferTo: bo}",
         "onNoAnswer: {transferTo: ana}",
         [
-            "main, mon-fri 09:00-17:00, any caller not in spam, desk not busy:"
-            " onNoAnswer: bo → onNoAnswer: ana"
+            (
+                "main, mon-fri 09:00-17:00, any caller not in spam, desk not busy:"
+                " onNoAnswer: bo → onNoAnswer: ana"
+            )
         ],
     ),
     "who is refused": (
@@ -54,24 +58,30 @@ CHANGES = {
         "name: busy, when: {busy: desk}, transferTo: ana",
         "name: busy, when: {busy: desk}, transferTo: ana, recordingEnabled: true",
         [
-            "main, mon-fri 09:00-17:00, any caller not in spam, desk busy:"
-            " ana recordingEnabled none → ana recordingEnabled true"
+            (
+                "main, mon-fri 09:00-17:00, any caller not in spam, desk busy:"
+                " ana recordingEnabled none → ana recordingEnabled true"
+            )
         ],
     ),
     "a number": (
         "ana: {transferTo: +19195550102",
         "ana: {transferTo: +19195550109",
         [
-            "main, mon-fri 09:00-17:00, any caller not in spam, desk busy:"
-            " ana (+19195550102) → ana (+19195550109)"
+            (
+                "main, mon-fri 09:00-17:00, any caller not in spam, desk busy:"
+                " ana (+19195550102) → ana (+19195550109)"
+            )
         ],
     ),
     "how long it rings": (
         "name: open, transferTo: desk",
         "name: open, transferTo: desk, ring: 25s",
         [
-            "main, mon-fri 09:00-17:00, any caller not in spam, desk not busy:"
-            " desk ring 10 → desk ring 25"
+            (
+                "main, mon-fri 09:00-17:00, any caller not in spam, desk not busy:"
+                " desk ring 10 → desk ring 25"
+            )
         ],
     ),
     "a line's number": (

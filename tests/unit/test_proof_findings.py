@@ -13,9 +13,18 @@ from routing.conditions import Facts
 from routing.findings import ERROR, INFO, WARNING
 from routing.proof import Proof, prove
 from routing.reader import read
+from routing.route import first_move
 from routing.router import route, walk
 from routing.words import HANDLERS, OUTCOMES
-from tests.proof_cases import HEAD, START, TAIL, case, random_rules
+from tests.proof_cases import (
+    HEAD,
+    START,
+    TAIL,
+    case,
+    every_call,
+    every_kind,
+    random_rules,
+)
 
 
 def proof_of(text: str, start: dt.datetime = START) -> Proof:
@@ -83,8 +92,10 @@ IDLE = {
         ],
     ),
     "it is always busy": (
-        "name: a, when: {busy: desk}, transferTo: desk, onBusy: {transferTo: bo},"
-        " onFailure: {reject: true}",
+        (
+            "name: a, when: {busy: desk}, transferTo: desk, onBusy: {transferTo: bo},"
+            " onFailure: {reject: true}"
+        ),
         [("never-dialed", ("lines", "main", "rules", 0))],  # bo can fail, so onFailure can run
     ),
     "it is busy, but not at its turn": (
@@ -92,18 +103,24 @@ IDLE = {
         [],
     ),
     "one of two can be dialed": (
-        "name: a, when: {presence: {ana: [dnd, away]}}, transferTo: [ana, bo],"
-        " onNoAnswer: {reject: true}",
+        (
+            "name: a, when: {presence: {ana: [dnd, away]}}, transferTo: [ana, bo],"
+            " onNoAnswer: {reject: true}"
+        ),
         [("never-dialed", ("lines", "main", "rules", 0))],
     ),
     "sometimes available": (
-        "name: a, when: {not: {presence: {ana: available}, busy: desk}}, transferTo: ana,"
-        " onNoAnswer: {transferTo: desk}",
+        (
+            "name: a, when: {not: {presence: {ana: available}, busy: desk}}, transferTo: ana,"
+            " onNoAnswer: {transferTo: desk}"
+        ),
         [],
     ),
     "an earlier rule takes the other cases": (
-        "name: a, when: {presence: {ana: available}}, transferTo: desk\n"
-        "name: b, transferTo: ana, onRejected: {transferTo: bo}",
+        (
+            "name: a, when: {presence: {ana: available}}, transferTo: desk\n"
+            "name: b, transferTo: ana, onRejected: {transferTo: bo}"
+        ),
         [
             ("dead-handler", ("lines", "main", "rules", 1, "onRejected")),
             ("never-dialed", ("lines", "main", "rules", 1)),
@@ -118,6 +135,25 @@ def test_what_cannot_be_used_of_a_rule(name: str) -> None:
     assert codes(case(rules, "{reject: true}"), WARNING) == wanted
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_what_is_never_dialed_agrees_with_trying_every_call(seed: int) -> None:
+    text = random_rules(seed + 900, 5)
+    rules = read(text)
+    line = rules.lines["main"]
+    dialed: set[tuple[str, str]] = set()
+    for call, facts in every_call(rules, every_kind(rules), (None, "no-answer", "away", "unknown")):
+        chosen = route(rules, call, facts)
+        move = first_move(chosen, facts)
+        if move.attempt and move.progress.stage == 0:
+            dialed |= {(chosen.rule, each.label) for each in move.attempt.destinations}
+    proof = prove(rules, START)
+    never = {each.message for each in proof.findings if each.code == "never-dialed"}
+    for rule, known in zip(line.rules, proof.lines["main"].chains, strict=False):
+        for each in rule.stages[0].action.steps[0].destinations if known else ():
+            said = any(f"{rule.name!r} never dials {each.label}:" in text for text in never)
+            assert said == ((rule.name, each.label) not in dialed)
+
+
 def gap(rules: str) -> list[str]:
     found = [each for each in proof_of(case(rules)).of(INFO) if each.code == "only-otherwise"]
     return [each.message.partition(": ")[2] for each in found]
@@ -125,11 +161,15 @@ def gap(rules: str) -> list[str]:
 
 GAPS = [
     (
-        "name: a, when: {during: office}, transferTo: desk\n"
-        "name: b, when: {during: [late, weekend]}, transferTo: bo",
-        "mon 00:00-09:00, 17:00-17:01; tue-fri 17:00-17:01;"  # nobody has Sunday's night
-        " on thu 2026-11-26, fri 2026-12-25, fri 2027-01-01 and 4 more days 09:00-17:01;"
-        " on mon 2027-01-18, mon 2027-02-15, mon 2027-05-31 and 3 more days 00:00-17:01",
+        (
+            "name: a, when: {during: office}, transferTo: desk\n"
+            "name: b, when: {during: [late, weekend]}, transferTo: bo"
+        ),
+        (
+            "mon 00:00-09:00, 17:00-17:01; tue-fri 17:00-17:01;"  # nobody has Sunday's night
+            " on thu 2026-11-26, fri 2026-12-25, fri 2027-01-01 and 4 more days 09:00-17:01;"
+            " on mon 2027-01-18, mon 2027-02-15, mon 2027-05-31 and 3 more days 00:00-17:01"
+        ),
     ),
     ("name: a, when: {from: vip}, transferTo: desk", "at any time"),
     (
@@ -137,8 +177,10 @@ GAPS = [
         "on tue 2027-03-09 11:59-12:00",
     ),
     (
-        "name: a, when: {busy: desk}, transferTo: ana\nname: b, when: {during: night},"
-        " transferTo: bo",
+        (
+            "name: a, when: {busy: desk}, transferTo: ana\nname: b, when: {during: night},"
+            " transferTo: bo"
+        ),
         "mon-sun 09:00-17:00",
     ),
 ]
@@ -154,8 +196,10 @@ def test_a_gap_is_named_to_the_minute(rules: str, hours: str) -> None:
     "rules",
     [
         "name: a, transferTo: desk",
-        "name: a, when: {during: office}, transferTo: desk\nname: b, when: {outside: office},"
-        " transferTo: bo",
+        (
+            "name: a, when: {during: office}, transferTo: desk\nname: b, when: {outside: office},"
+            " transferTo: bo"
+        ),
         "name: a, when: {notFrom: spam}, transferTo: desk",
     ],
 )

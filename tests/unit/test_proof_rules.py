@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from routing.conditions import Call, Facts
 from routing.findings import INFO, WARNING, Finding
 from routing.proof import prove
 from routing.reader import read
 from routing.router import route
 from routing.sweep import Sweep, instant
-from tests.proof_cases import START, case, random_rules, reached
+from tests.proof_cases import START, case, every_kind, random_rules, reached
 
 if TYPE_CHECKING:
     from routing.rules import RuleSet
@@ -221,17 +222,6 @@ def test_a_leap_day_within_the_sweep_is_reached() -> None:
     assert not [each for each in found.findings if each.code in UNREACHABLE]
 
 
-def every_kind(rules: RuleSet) -> list[dt.datetime]:
-    """One instant of each hour and edge of a week with a holiday: independent of the sweep."""
-    first = dt.datetime(2026, 11, 23, 5, tzinfo=dt.UTC)
-    hours = [first + dt.timedelta(minutes=30 * n) for n in range(7 * 48)]
-    states: dict[tuple[bool, ...], dt.datetime] = {}
-    for at in hours:
-        key = tuple(each.judge(at, {}).open for each in rules.schedules.values())
-        states.setdefault(key, at)
-    return list(states.values())
-
-
 @pytest.mark.parametrize("seed", range(60))
 def test_random_rules_agree_with_trying_every_call(seed: int) -> None:
     rules = read(random_rules(seed, 3 + seed % 4))
@@ -264,6 +254,4 @@ def test_an_ordinary_caller_gets_at_every_minute_what_the_timetable_says(seed: i
 
 
 def proved_rule(rules: RuleSet, at: dt.datetime) -> str:
-    from routing.conditions import Call, Facts  # noqa: PLC0415 - used here only
-
     return route(rules, Call("+19195551000", rules.default_caller, at), Facts()).rule
