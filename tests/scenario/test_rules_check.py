@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import os
+import pty
 import shlex
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from benchmarks.rules_check import many_lines
 from callflow import changes
 from callflow.sqlite import SqliteLedger
 from routing.callers import is_withheld
@@ -179,6 +182,33 @@ def test_the_shipped_rules_are_proved_within_a_second_or_two() -> None:
     assert time.monotonic() - began < 10  # 0.6 s on a free machine
     assert (found["errors"], found["warnings"]) == ([], [])
     assert [each["code"] for each in found["information"]] == ["only-otherwise"]
+
+
+def on_a_terminal(path: Path) -> str:
+    """What appears on a terminal's standard error."""
+    leader, follower = pty.openpty()
+    command = [FLASK, "rules", "check", str(path)]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=follower) as done:
+        os.close(follower)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while more := os.read(leader, 4096):
+                shown += more
+        done.wait(60)
+    os.close(leader)
+    return shown.decode()
+
+
+def test_a_progress_bar_shows_on_a_terminal_when_it_takes_long(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(many_lines(300), "utf-8")
+    shown = on_a_terminal(path)
+    assert "proving" in shown
+    assert "100%" in shown
+    path.write_text(many_lines(2), "utf-8")
+    assert on_a_terminal(path) == ""
+    quiet = run("rules", "check", str(path))
+    assert (quiet.returncode, quiet.stderr) == (0, "")
 
 
 def test_diff_says_in_words_what_changes(tmp_path: Path) -> None:
