@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from routing.findings import INFO, WARNING, Finding, Hider
 from routing.reach import by_override, hiding, reach
 from routing.router import route
-from routing.sweep import Sweep
-from routing.worlds import OVERRIDE, witness
+from routing.worlds import witness
 
 if TYPE_CHECKING:
     from routing.reach import Reach
     from routing.rules import RuleSet
+    from routing.schedule import Schedule
+    from routing.sweep import Sweep
     from routing.worlds import Witness
 
 _FAR = 12 * 366
@@ -23,9 +24,8 @@ _FAR = 12 * 366
 def rule(rules: RuleSet, found: Reach, index: int, sweep: Sweep) -> Finding:
     """Return why the rule of a line can not be chosen."""
     hiders = _hiders(rules, found, index)
-    if hiders:
-        return _hidden(found, index, hiders)
-    return _at_other_times(rules, found, index, sweep) or _by_override(found, index)
+    elsewhere = None if hiders else _at_other_times(rules, found, index, sweep)
+    return elsewhere or _by_override(found, index) or _dead(found, index, hiders)
 
 
 def _finding(
@@ -45,13 +45,15 @@ def _hiders(rules: RuleSet, found: Reach, index: int) -> tuple[Hider, ...]:
     return tuple(every)
 
 
-def _hidden(found: Reach, index: int, hiders: tuple[Hider, ...]) -> Finding:
-    names = " and ".join(f"{each.rule!r} ({each.because})" for each in hiders)
-    verb = "takes" if len(hiders) == 1 else "take"
+def _dead(found: Reach, index: int, hiders: tuple[Hider, ...]) -> Finding:
     keys = ("lines", found.line.name, "rules", index)
-    name = found.line.rules[index].name
-    message = f"rule {name!r} can never be chosen: {names} above {verb} every call that it is for"
-    return Finding(WARNING, "dead-rule", keys, message, hiders[0].witness, hiders)
+    names = " and ".join(f"{each.rule!r} ({each.because})" for each in hiders)
+    because = f"{names} above {'takes' if len(hiders) == 1 else 'take'} every call that it is for"
+    if not hiders:
+        because = "its conditions never hold together"
+    message = f"rule {found.line.rules[index].name!r} can never be chosen: {because}"
+    shown = hiders[0].witness if hiders else None
+    return Finding(WARNING, "dead-rule", keys, message, shown, hiders)
 
 
 def _at_other_times(rules: RuleSet, found: Reach, index: int, sweep: Sweep) -> Finding | None:
@@ -62,7 +64,7 @@ def _at_other_times(rules: RuleSet, found: Reach, index: int, sweep: Sweep) -> F
         (end, INFO, "later-rule", f"is not chosen in these {sweep.days} days; on %s it can be"),
         (sweep.start - span, WARNING, "past-rule", "is never chosen again; on %s it could be"),
     ):
-        there = reach(rules, found.line, Sweep(start, _FAR))
+        there = reach(rules, found.line, sweep.other(start, _FAR))
         if there.worlds[index]:
             shown = witness(there.worlds[index][0], there.domains, found.line.numbers[0])
             date = f"{shown.call.at.astimezone(rules.zone or dt.UTC):%Y-%m-%d}"
@@ -70,19 +72,16 @@ def _at_other_times(rules: RuleSet, found: Reach, index: int, sweep: Sweep) -> F
     return None
 
 
-def _by_override(found: Reach, index: int) -> Finding:
-    """Return how overrides make a rule possible that no schedule does, or that nothing does."""
-    states = zip(*found.kinds, strict=True)
-    switches = [
-        each for each, own in zip(found.schedules, states, strict=False) if len(set(own)) == 1
-    ]
-    world = by_override(found, index, switches)
+def _by_override(found: Reach, index: int) -> Finding | None:
+    """Return which switches let a rule be chosen: schedules that only an override ever opens."""
+    world = by_override(found, index, [each for each in found.schedules if _is_switch(each)])
     if world is None:
-        message = "can never be chosen: its conditions never hold together"
-        return _finding(found, index, WARNING, "dead-rule", message)
+        return None
     shown = witness(world, found.domains, found.line.numbers[0])
-    sets = " and ".join(
-        f"{name} is set {state}" for (kind, name), state in world.items() if kind == OVERRIDE
-    )
+    sets = " and ".join(f"{name} is set {state}" for name, state in shown.facts.overrides.items())
     message = f"is chosen only while {sets} by an override"
     return _finding(found, index, INFO, "override-rule", message, shown)
+
+
+def _is_switch(schedule: Schedule) -> bool:
+    return not any(schedule.week) and not any(each.windows for each in schedule.exceptions)

@@ -44,8 +44,6 @@ class Reach:
 
     line: Line
     schedules: tuple[Schedule, ...]
-    kinds: tuple[tuple[bool, ...], ...]
-    """For each kind of instant whether each schedule is open."""
     domains: Domains
     worlds: tuple[tuple[World, ...], ...]
 
@@ -62,9 +60,8 @@ def reach(rules: RuleSet, line: Line, sweep: Sweep) -> Reach:
     conditions = [each for rule in line.rules for each in rule.conditions]
     domains = domains_of(conditions, sweep, rules.default_caller)
     schedules = tuple(schedules_of(conditions))
-    kinds = sweep.moments(schedules).kinds
     worlds = _try_all(line.rules, [{}], domains)
-    return Reach(line, schedules, kinds, domains, tuple(map(tuple, worlds)))
+    return Reach(line, schedules, domains, tuple(map(tuple, worlds)))
 
 
 def instants(rules: RuleSet, sweep: Sweep, number: str) -> tuple[dt.datetime, ...]:

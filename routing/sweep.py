@@ -71,6 +71,7 @@ class Sweep:
         self.days = days
         self._turns: dict[int, list[tuple[int, bool]]] = {}
         self._moments: dict[tuple[int, ...], Moments] = {}
+        self._others: dict[tuple[dt.datetime, int], Sweep] = {}
         self._tables: dict[tuple[object, ...], DaysByPattern] = {}
 
     def moments(self, schedules: Sequence[Schedule]) -> Moments:
@@ -79,6 +80,10 @@ class Sweep:
         if key not in self._moments:
             self._moments[key] = self._reckon(schedules)
         return self._moments[key]
+
+    def other(self, start: dt.datetime, days: int) -> Sweep:
+        """Return a sweep of other days, the same one each time."""
+        return self._others.setdefault((start, days), Sweep(start, days))
 
     def timetable(self, schedules: Sequence[Schedule], zone: dt.tzinfo) -> DaysByPattern:
         """Return the whole days of the sweep by what happens on them."""

@@ -80,6 +80,13 @@ LOOPS = {
         ),
         [["main", "night", "main"]],
     ),
+    "through a SIP address of ours": (
+        lines(main="|{transferTo: 'SIP:front@Pbx.Example.com'}").replace(
+            f"numbers: {MAIN}",
+            f"numbers: [{MAIN}, 'sip:front@pbx.example.com']",
+        ),
+        [["main", "main"]],
+    ),
     "through emergency": (
         lines(main="|{transferTo: desk}").replace(
             "emergency: {transferTo: answering}", f"emergency: {{transferTo: {MAIN}}}"

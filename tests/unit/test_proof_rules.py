@@ -191,29 +191,41 @@ def test_a_rule_that_can_just_be_reached_is_not_dead(name: str) -> None:
 
 
 OTHER = [
-    ("name: tried, when: {during: last-year}, transferTo: desk", "past-rule", WARNING),
-    ("name: tried, when: {during: in-years}, transferTo: desk", "later-rule", INFO),
-    ("name: tried, when: {during: leap}, transferTo: desk", "later-rule", INFO),
-    ("name: tried, when: {during: switch}, transferTo: desk", "override-rule", INFO),
-    ("name: tried, when: {outside: always, from: vip}, transferTo: desk", "override-rule", INFO),
-    (
-        "name: tried, when: {during: lunch, outside: always}, transferTo: desk",
-        "override-rule",
-        INFO,
-    ),
-    ("name: tried, when: {during: lunch, outside: lunch}, transferTo: desk", "dead-rule", WARNING),
-    ("name: tried, when: {from: vip, notFrom: vip}, transferTo: desk", "dead-rule", WARNING),
+    ("during: last-year", "past-rule", WARNING),
+    ("during: in-years", "later-rule", INFO),
+    ("during: leap", "later-rule", INFO),
+    ("during: switch", "override-rule", INFO),
+    ("during: [switch, last-year], outside: lunch, from: vip", "past-rule", WARNING),
+    ("during: switch, outside: office, busy: desk", "override-rule", INFO),
+    ("outside: always", "dead-rule", WARNING),  # hours that are open all day are no switch
+    ("during: lunch, outside: always", "dead-rule", WARNING),
+    ("during: lunch, outside: lunch", "dead-rule", WARNING),
+    ("during: switch, from: vip, notFrom: vip", "dead-rule", WARNING),
 ]
 
 
-@pytest.mark.parametrize(("rule", "code", "severity"), OTHER)
-def test_a_rule_of_another_time_or_an_override_says_so(rule: str, code: str, severity: str) -> None:
-    text = case(rule)
+@pytest.mark.parametrize(("when", "code", "severity"), OTHER)
+def test_a_rule_of_another_time_or_an_override_says_so(when: str, code: str, severity: str) -> None:
+    text = case(f"name: tried, when: {{{when}}}, transferTo: desk")
     found = finding_of(text)
     assert found is not None
     assert (found.code, found.severity, found.hidden_by) == (code, severity, ())
     if found.witness:
         assert route(read(text), found.witness.call, found.witness.facts).rule == "tried"
+
+
+def test_a_rule_below_a_switch_is_chosen_while_it_is_set() -> None:
+    text = case("name: usual, when: {outside: switch}, transferTo: ana\nname: tried, reject: true")
+    found = finding_of(text)
+    assert found is not None
+    assert (found.code, found.message) == (
+        "override-rule",
+        "rule 'tried' is chosen only while switch is set open by an override",
+    )
+    below_hours = text.replace("outside: switch", "during: always")
+    hidden = finding_of(below_hours)
+    assert hidden is not None
+    assert (hidden.code, [each.rule for each in hidden.hidden_by]) == ("dead-rule", ["usual"])
 
 
 def test_a_leap_day_within_the_sweep_is_reached() -> None:
