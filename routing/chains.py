@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.conditions import Facts
@@ -91,6 +92,14 @@ def walk_all(route: Route, first: Sequence[Move], facts: Facts) -> Chains:
     longest = _Longest(moves, after)
     best = max((longest.of(_place(move)) for move in first), key=_seconds)
     return Chains(tuple(visits.values())[::-1], stages, best)
+
+
+@lru_cache(maxsize=65_536)
+def used(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Return the stages that can be used, when nobody is busy at first."""
+    trace = RecordedTrace(())
+    known = chains(Route(None, "", stages[0].name, "", "", "", stages, trace))
+    return tuple(stage for number, stage in enumerate(stages) if number in known.stages)
 
 
 class _Place(NamedTuple):

@@ -55,7 +55,7 @@ def domains_of(conditions: Iterable[Condition], sweep: Sweep, default_caller: st
         if kind == BUSY:
             domains[kind, name] = (False, True)
         elif kind == PRESENCE:
-            domains[kind, name] = _states(name, every)
+            domains[kind, name] = tuple(presence_classes(name, every))
     return domains
 
 
@@ -82,18 +82,20 @@ def _apart(values: Iterable[T], judge: Callable[[T], object]) -> tuple[T, ...]:
     return tuple(found.values())
 
 
-def _states(person: str, conditions: Sequence[Condition]) -> tuple[str, ...]:
+def presence_classes(person: str, conditions: Iterable[Condition]) -> dict[str, tuple[str, ...]]:
+    """Return the states of a person that are told apart, each with those that are as it is."""
     wanted = [
         states
-        for each in conditions
+        for each in flat(conditions)
         if isinstance(each, Presence)
         for who, states in each.wanted
         if who == person
     ]
-    return _apart(
-        PRESENCE_STATES,
-        lambda state: (state == AVAILABLE, *(state in states for states in wanted)),
-    )
+    found: dict[object, list[str]] = {}
+    for state in PRESENCE_STATES:
+        judged = (state == AVAILABLE, *(state in states for states in wanted))
+        found.setdefault(judged, []).append(state)
+    return {each[0]: tuple(each) for each in found.values()}
 
 
 def _reasons(conditions: Sequence[Diverted]) -> tuple[str | None, ...]:

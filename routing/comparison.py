@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from routing.classes import domains_of, flat, schedules_of
+from routing.chains import used
+from routing.classes import domains_of, flat, presence_classes, schedules_of
 from routing.conditions import Condition, Diverted, From
 from routing.reading.callers import free_number
 from routing.router import first_that_holds
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 _MOST = 20_000
 """Worlds of one line that are compared one by one; of more only those where nobody is busy."""
+_NO_LINE = "+19995550100"
+"""A number that nobody can have, for all that are on no line."""
 Box = dict[Variable, frozenset[Any]]
 """Worlds: each variable has one of some values; what is not named has any."""
 _Texts = tuple[str, str]
@@ -68,7 +71,7 @@ def differences(old: RuleSet, new: RuleSet, start: dt.datetime) -> Iterator[Diff
     """Yield what becomes of calls differently by the new rules, line by line."""
     sweep = Sweep(start)
     pairs: dict[tuple[str | None, str | None], list[str]] = defaultdict(list)
-    for number in dict.fromkeys([*old.line_by_number, *new.line_by_number]):
+    for number in dict.fromkeys([*old.line_by_number, *new.line_by_number, _NO_LINE]):
         lines = (old.line_by_number.get(number), new.line_by_number.get(number))
         names = [line.name if line else None for line in lines]
         pairs[names[0], names[1]].append(number)
@@ -93,7 +96,10 @@ class _Pair:
 
     @property
     def name(self) -> str:
+        """The name of the line; the number itself where it changes lines."""
         names = [line.name for line in (self.old_line, self.new_line) if line]
+        if not names:
+            return "numbers on no line"
         return names[0] if len(set(names)) == 1 and len(names) == 2 else self.number
 
     def differences(self, sweep: Sweep) -> Iterator[Difference]:
@@ -105,9 +111,6 @@ class _Pair:
         ]
         lists = [each.callers for each in flat(conditions) if isinstance(each, From)]
         domains = domains_of(conditions, sweep, free_number(lists))
-        for variable in domains:
-            if variable[0] == PRESENCE:
-                domains[variable] = PRESENCE_STATES
         worlds = list(islice(answers(self._both, {}, domains), _MOST + 1))
         partly = len(worlds) > _MOST
         if partly:
@@ -146,9 +149,11 @@ def _stages(rules: RuleSet, line: Line | None, number: str, world: World) -> tup
     return line.rules[index].stages if index < len(line.rules) else line.otherwise
 
 
-def _texts(old: Sequence[Stage], new: Sequence[Stage]) -> _Texts | None:
+def _texts(old: tuple[Stage, ...], new: tuple[Stage, ...]) -> _Texts | None:
     """Return the words for what differs, the nearest to the caller; None if nothing does."""
-    before, after = ({_role(i, s): s.action for i, s in enumerate(each)} for each in (old, new))
+    before, after = (
+        {_role(i, s): s.action for i, s in enumerate(used(each))} for each in (old, new)
+    )
     for role in dict.fromkeys([*before, *after]):
         mine, other = before.get(role), after.get(role)
         if _meaning(mine) != _meaning(other):
@@ -247,7 +252,9 @@ def _case(box: Box, conditions: Sequence[Condition], domains: Domains) -> str:
         if kind == BUSY:
             parts.append(f"{name} {'busy' if True in values else 'not busy'}")
         elif kind == PRESENCE:
-            parts.append(f"{name} {' or '.join(v for v in PRESENCE_STATES if v in values)}")
+            alike = presence_classes(name, conditions)
+            states = {state for each in values for state in alike[each]}
+            parts.append(f"{name} {' or '.join(s for s in PRESENCE_STATES if s in states)}")
         elif (kind, name) == DIVERTED:
             parts.append(" or ".join(_diverted(each, conditions) for each in values))
     return ", ".join(parts)

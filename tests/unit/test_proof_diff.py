@@ -1,5 +1,7 @@
 """`flask rules diff` says all that goes elsewhere, and nothing else."""
 
+# ruff: noqa: E501 - a rule of the file has one line
+
 from __future__ import annotations
 
 import random
@@ -84,6 +86,21 @@ CHANGES = {
             )
         ],
     ),
+    "the emergency": (
+        "emergency: {transferTo: answering}",
+        "emergency: {transferTo: bo}",
+        [
+            "main, at any time, any caller not in spam: emergency: answering → emergency: bo",
+            "numbers on no line, at any time, any caller: answering → bo",
+        ],
+    ),
+    "what a presence leads to": (
+        "- {name: busy,",
+        "- {name: away, when: {presence: {bo: [dnd, away]}}, transferTo: ana}\n      - {name: busy,",
+        [
+            "main, mon-fri 09:00-17:00, any caller not in spam, desk not busy, bo dnd or away: desk → ana"
+        ],
+    ),
     "a line's number": (
         "numbers: [+19195551000]",
         "numbers: [+19195551009]",
@@ -113,7 +130,10 @@ def test_a_change_in_words(name: str) -> None:
 def stages(rules: RuleSet, call: Call, facts: Facts) -> object:
     """What a call gets, without the names of rules."""
     found = []
-    for index, stage in enumerate(route(rules, call, facts).stages):
+    chosen = route(rules, call, facts)
+    for index, stage in enumerate(
+        chosen.stages if chosen.action == "transfer" else chosen.stages[:1]
+    ):
         action = stage.action
         steps = action.steps if isinstance(action, TransferAction) else action
         found.append((stage.name if index else "", steps))
