@@ -61,12 +61,15 @@ def case(rules: str, otherwise: str = "{transferTo: answering}", more: str = "")
     return HEAD + body + f"    otherwise: {otherwise}\n" + more + TAIL
 
 
-CALLERS = [
+ADDRESSES = [
     *("+12025550100", "+14155550123", "+12125550101", "+12126660000", "+19005550100"),
     *("anonymous", "sip:x@pbx.example.com", "sip:anonymous@pbx.example.com", "sip:x@elsewhere.org"),
 ]
 
 
+WITHHELD = ("+12025550100", "+14155550123", "+12125550101", "+12126660000")
+CALLERS = [*((each, is_withheld(each)) for each in ADDRESSES), *((each, True) for each in WITHHELD)]
+"""Addresses, and whether they are withheld: some withhold a number that the platform tells."""
 _LISTS = ("vip", "ny", "block", "spam", "sip")
 
 
@@ -81,11 +84,11 @@ def every_call(
         itertools.product((False, True), repeat=len(limited)),
         itertools.product(PRESENCE_STATES, repeat=len(persons)),
     )
-    for caller, reason, full, states in everything:
+    for (caller, withheld), reason, full, states in everything:
         busy = frozenset(itertools.compress(limited, full))
         facts = Facts(busy, dict(zip(persons, states, strict=True)))
         for at in instants:
-            yield Call("+19195551000", caller, at, is_withheld(caller), reason), facts
+            yield Call("+19195551000", caller, at, withheld, reason), facts
 
 
 def reached(
