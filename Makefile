@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -r
 
-.PHONY: help demo run test lint bench clean
+.PHONY: help demo run test lint docs bench clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -27,6 +27,11 @@ lint: $(DEV_READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict
+
+docs: $(READY)  ## the page, schema and pictures that are generated
+	@$(BIN)/python -m callflow.diagram > docs/call-states.md
+	@$(BIN)/python -m routing.reading.schema > docs/rules.schema.json
+	@sed -n 's|^flask rules timeline|$(BIN)/&|p' docs/cookbook.md | sh -e
 
 bench: $(DEV_READY)  ## every measurement of benchmarks/
 	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 import settings as settings_module
+from callflow.copies import Copies
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
 from callflow.ledger import LedgerError
+from callflow.mirror import MirroredLedger
 from callflow.rulebook import Rulebook
 from callflow.sqlite import SqliteLedger
 from callflow.timers import Timers
@@ -53,8 +55,15 @@ class Service:
         self.started = True
         self.rulebook.look()
         self.rulebook.watch()
+        if isinstance(self.ledger, MirroredLedger):
+            self.ledger.start()
         self.timers.start()
         threading.Thread(target=self._prune, name="prune", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the background work; requests in hand are finished."""
+        self.timers.close()
+        self.rulebook.close()
 
     def _prune(self) -> None:
         while True:
@@ -74,7 +83,7 @@ def tell(event: str, **fields: Any) -> None:
     metrics.count(event, fields)
 
 
-_ALARMS = {"rules-refused", "not-routed", "ledger-failed", "refused"}
+_ALARMS = {"rules-refused", "not-routed", "ledger-failed", "copies-failed", "refused"}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -87,7 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     # A chunked body is cut off here; that it is too long shows only with one byte more.
     app.config["MAX_CONTENT_LENGTH"] = callbacks.MAX_BODY + 1
-    ledger = SqliteLedger(settings.ledger_url.removeprefix("sqlite:///"))
+    ledger = _open_ledger(settings)
     rulebook = Rulebook(settings.rules_path, tell)
     client = Client(
         settings.api_url,
@@ -110,6 +119,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     errors.register(app)
     register_commands(app)
     return app
+
+
+def _open_ledger(settings: Settings) -> Ledger:
+    """Return the ledger; that of many hosts with a stand-in, if this process serves."""
+    if settings.ledger_url.startswith("sqlite:///"):
+        return SqliteLedger(settings.ledger_url.removeprefix("sqlite:///"))
+    from callflow.redis import RedisLedger  # noqa: PLC0415 - the client takes 80 ms to import
+
+    if not settings.copies_path:
+        return RedisLedger(settings.ledger_url, settings.ledger_days)
+    copies = Copies(settings.copies_path)
+    shared = RedisLedger(settings.ledger_url, settings.ledger_days, copies.name())
+    return MirroredLedger(shared, copies, tell)
 
 
 try:

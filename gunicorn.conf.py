@@ -41,11 +41,18 @@ logconfig_dict = logs.configuration(settings.log_level, mask=settings.log_number
 
 _metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
+_copies_dir = tempfile.mkdtemp(prefix="callrouter-copies-")
+os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
 
 
 def post_worker_init(worker: Any) -> None:
     """Begin the background work of a worker before its first call."""
     worker.wsgi.extensions["callrouter"].start()
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Leave what is due to other workers."""
+    worker.wsgi.extensions["callrouter"].stop()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -56,5 +63,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def on_exit(_server: Any) -> None:
-    """Remove the metrics of this run."""
+    """Remove the metrics of this run, and its copies of the ledger."""
     shutil.rmtree(_metrics_dir, ignore_errors=True)
+    shutil.rmtree(_copies_dir, ignore_errors=True)

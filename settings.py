@@ -39,6 +39,8 @@ class Settings:
     rules_path: str = "routing_rules.yaml"
     ledger_url: str = "sqlite:///var/ledger.sqlite3"
     ledger_days: float = 30
+    copies_path: str = ""
+    """Where the workers of this host keep copies of calls while Redis is away."""
     callback_budget: float = 8.0
     """Seconds within which a callback is answered, retries included."""
     port: int = 5000
@@ -46,6 +48,8 @@ class Settings:
     threads: int = 64
     """Threads of one worker, and so the most connections to the API that it keeps."""
     ring_tone_url: str = ""
+    dyno: str = ""
+    """The name that a Heroku-style host gives to this instance, such as web.1."""
     metrics_token: str = field(default="", repr=False)
     log_level: str = "INFO"
     log_numbers: str = "masked"
@@ -65,6 +69,11 @@ class Settings:
             lines.append(
                 "CALLBACK_USERNAME, CALLBACK_PASSWORD missing: set them, and put them into the "
                 "application's incomingCallUrl (CALLBACK_AUTH=off would let anybody in)"
+            )
+        if self.ledger_url.startswith("sqlite:") and self.dyno not in {"", "web.1"}:
+            lines.append(
+                f"LEDGER_URL is a file, but this is {self.dyno}: several dynos share no disk, and "
+                "calls would be transferred twice; set REDIS_URL"
             )
         return lines
 
@@ -110,11 +119,13 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         auto_answer=read.flag("AUTO_ANSWER", True),
         rules_path=given.get("ROUTING_RULES", "routing_rules.yaml"),
         ledger_url=read.ledger(str(defaults["ledger_url"])),
+        copies_path=given.get("LEDGER_COPIES", ""),
         ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
         port=read.whole("PORT", 5000, 1, 65_535),
         workers=read.whole("WEB_CONCURRENCY", 2, 1, 256),
         threads=read.whole("WEB_THREADS", 64, 1, 1024),
+        dyno=given.get("DYNO", ""),
         ring_tone_url=read.url("RING_TONE_URL", ""),
         metrics_token=given.get("METRICS_TOKEN", ""),
         log_level=read.choice(

@@ -78,7 +78,7 @@ def wake_at(record: Record) -> float | None:
 
 
 def _while_new(record: Record) -> Iterator[Task]:
-    if not record.doubt:  # else the platform's fallback has it
+    if not record.given_back:  # else the platform's fallback has it
         since = max(record.seen_at, record.checked_at or 0.0)
         yield Task(since + ANSWER_PATIENCE, CHECK_ANSWERED)
 

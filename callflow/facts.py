@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from callflow import changes
+from callflow import agenda, changes
 from callflow.ledger import OVERRIDE, PRESENCE
 from callflow.patience import CallGoneError
 from routing.conditions import Facts
@@ -84,7 +84,8 @@ class FactFinder:
             patience.look(leg.leg_id or call_id)
         except CallGoneError:
             lost = changes.ended(leg, None, "its hangup was never reported")
-            self._ledger.update(call_id, lambda record, _: lost(record))
+            reckoned = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
+            self._ledger.update(call_id, lambda record, _: reckoned(record))
             return 1
         checked = changes.of_leg(leg, checked_at=time.time())
         self._ledger.update(call_id, lambda record, _: checked(record))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from callflow.ledger import LedgerError, UnchangedError
 from callflow.leg_tasks import WHISPER
-from callflow.record import ANNOUNCING
 from callflow.tasks import ANNOUNCEMENT
 from callflow.work import NotRoutedError, Worker
 from routing.callers import is_withheld, normal_party
@@ -148,8 +147,11 @@ def _played(record: Record, event: Event, now: float) -> None:
     if not record.seen_at:
         raise UnchangedError  # a call that nobody told us of
     record.note(now, "event", event=dict(event.body))
-    if record.state == ANNOUNCING and _is_done(event, ANNOUNCEMENT):
-        record.move("announced")
+    if not _is_done(event, ANNOUNCEMENT):
+        return
+    if event.tag == ANNOUNCEMENT:  # perhaps before we were told that it was begun
+        record.announced = True
+    record.move("announced")
 
 
 def _is_done(event: Event, tag: str) -> bool:

@@ -9,7 +9,7 @@ from callflow import agenda, changes
 from callflow.patience import CallGoneError
 from catapult.errors import RefusedError
 from catapult.transfer import Audio
-from routing.words import FAILURE, NO_ANSWER, REJECTED
+from routing.words import NO_ANSWER, REJECTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WHISPER = "whisper"
 """Tag by which the end of a whisper is told apart."""
+_LONGEST_WHISPER = 90.0
+"""Seconds that no whisper takes: whoever hangs up after that has talked with the caller."""
 
 
 class LegTasks:
@@ -49,8 +51,8 @@ class LegTasks:
                 return lambda record: record.answered(leg.token, leg_id, time.time())
         except CallGoneError as error:
             return changes.ended(leg, NO_ANSWER, str(error))
-        rung_out = changes.of_leg(leg, rung_out=True)
-        self._ledger.update(job.call_id, lambda record, _: rung_out(record))
+        if not self._ledger.update(job.call_id, lambda record, _: _has_rung_out(record, leg)):
+            return changes.together()  # its answer or its end was reported at this moment
         job.patience.hang_up(leg_id)
         self._tell("rang-out", call_id=job.call_id, destination=leg.destination)
         return changes.ended(leg, NO_ANSWER, "ring timer")
@@ -65,12 +67,19 @@ class LegTasks:
     def _check_leg(self, job: Job) -> Change:
         """Find out whether a conversation of which nothing was heard for long goes on."""
         job.patience.look(job.call_id)
+        if job.leg.created:  # its end is not the caller's
+            try:
+                job.patience.look(job.leg.leg_id or "")
+            except CallGoneError as error:
+                return changes.ended(job.leg, None, str(error))
         return changes.of_leg(job.leg, checked_at=time.time())
 
     def _check_parted(self, job: Job) -> Change:
         """Look after a caller of whom nothing was heard since the destination hung up."""
         job.patience.look(job.call_id)
-        if job.leg.whisper is None:
+        leg = job.leg
+        listened = (leg.ended_at or 0.0) - (leg.answered_at or 0.0)
+        if leg.whisper is None or listened > _LONGEST_WHISPER:
             return changes.moved("parted")
 
         def declined(record: Record) -> None:  # while it listened: they were never joined
@@ -103,12 +112,24 @@ class LegTasks:
         )
 
 
+def _has_rung_out(record: Record, leg: Leg) -> bool:
+    """Note that a leg is to be hung up after its ring, unless it was answered or is over."""
+    mine = record.leg(leg.token)
+    if mine is None or mine.answered_at is not None or not mine.is_open:
+        return False
+    mine.rung_out = True
+    return True
+
+
 def _id_of(job: Job, leg: Leg) -> str | None:
     """Return the id of a leg; one that was never reported is looked for."""
     return leg.leg_id or next(iter(job.patience.find(leg)), None)
 
 
 def _winner_lost(job: Job, error: Exception) -> Change:
-    """Go on without a winner that could not be joined. Raises CallGoneError without a caller."""
+    """Let a winner go that could not be joined. Raises CallGoneError without a caller."""
     job.patience.look(job.call_id)
-    return changes.ended(job.leg, FAILURE, str(error))
+    return changes.together(
+        changes.noted("not-joined", destination=job.leg.destination, because=str(error)),
+        changes.of_leg(job.leg, cancelled=True),
+    )

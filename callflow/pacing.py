@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
 
-_FIRST_GAP, _WIDEST_GAP, _NARROWEST_GAP = 0.25, 1.02, 0.02
-"""Seconds between two turns. The documented rate is one request a second ("Catapult: Resource rate
-limits"), but accounts differ: a refused turn widens the gap, a good one narrows it a little."""
-_WIDEN, _NARROW = 2.0, 0.97
-_CALM = 5.0
-"""Seconds without a refusal after which no turns are needed."""
+_WIDEST_GAP, _NARROWEST_GAP = 1.02, 0.02
+"""Seconds between two turns. It begins with the documented rate of one request a second
+("Catapult: Resource rate limits"); accounts differ, so good turns narrow it until one is not."""
+_NARROW, _BACK = 0.7, 1.3
+_CALM = 10.0
+"""Seconds without a refusal after which no turns are needed, and what was learned is forgotten."""
 
 
 class Pacer:
@@ -25,25 +25,26 @@ class Pacer:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._gap = _FIRST_GAP
+        self._gap = _WIDEST_GAP
+        self._too_narrow = 0.0
         self._refused_at = 0.0
-        self._not_before = 0.0
 
     def turn(self) -> float | None:
         """Return when (epoch seconds) the next request may go out; None for at once."""
         now = time.time()
         if now - self._refused_at > _CALM:
-            self._gap = _FIRST_GAP
+            self._gap, self._too_narrow = _WIDEST_GAP, 0.0
             return None
-        return self._ledger.slot("requests", self._not_before, self._gap, now)
+        return self._ledger.slot("requests", now, self._gap, now)
 
-    def refused(self, wait: float, *, had_turn: bool) -> None:
-        """Note that a request was refused for its rate, to be repeated in `wait` seconds."""
+    def refused(self, *, had_turn: bool) -> None:
+        """Note that a request was refused for its rate."""
         self._refused_at = time.time()
-        self._not_before = max(self._not_before, self._refused_at + wait)
         if had_turn:
-            self._gap = min(self._gap * _WIDEN, _WIDEST_GAP)
+            self._too_narrow = max(self._too_narrow, self._gap)
+            self._gap = _WIDEST_GAP
 
     def went_well(self) -> None:
         """Note that a request that had a turn was not refused."""
-        self._gap = max(self._gap * _NARROW, _NARROWEST_GAP)
+        least = max(_NARROWEST_GAP, min(self._too_narrow * _BACK, _WIDEST_GAP))
+        self._gap = max(self._gap * _NARROW, least)

@@ -39,8 +39,19 @@ class CallGoneError(Exception):
     """The call is over: nothing more is to be done for it."""
 
 
+class TakenOverError(Exception):
+    """This worker was late, and another one has taken the call over."""
+
+
+class NotWantedError(Exception):
+    """Nobody waits for the leg any more that was to be made."""
+
+
 class GaveUpError(Exception):
     """The time is up, or the account is refused: the platform's own fallback must act."""
+
+    is_undone = False
+    """Whether the last request failed, and a look has shown that it was not executed."""
 
     @property
     def is_unsent(self) -> bool:
@@ -89,10 +100,18 @@ class Patience:
 
         Whether it was begun cannot be asked, so one in doubt counts as begun.
         """
-        self._insist(
-            lambda timeout: self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout),
-            lambda: self.look(call_id).is_active,
-        )
+        was_refused = False
+
+        def send(timeout: float) -> None:
+            nonlocal was_refused
+            was_refused = False
+            try:
+                self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout)
+            except CallNotActiveError:
+                was_refused = True
+                raise
+
+        self._insist(send, lambda: self.look(call_id).is_active and not was_refused)
 
     def stop_playing(self, call_id: str) -> None:
         """Stop what plays to a call; nothing playing is no error. Raises GaveUpError."""
@@ -113,22 +132,28 @@ class Patience:
             lambda: self.legs_of(call_id, leg),
         )
 
-    def call(self, call_id: str, leg: Leg, caller: str, callback_url: str) -> str | None:
+    def call(
+        self, call_id: str, leg: Leg, callback_url: str, is_wanted: Callable[[], bool]
+    ) -> str | None:
         """Call the destination of a leg for a call; return the new leg's id.
 
-        Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.
+        Raises CallGoneError, RefusedError (this destination is refused), GaveUpError, or
+        NotWantedError if `is_wanted` says so before it was called.
         """
-        return self._create(
-            lambda timeout: self._client.create_call(
-                caller,
+
+        def send(timeout: float) -> str | None:
+            if not is_wanted():
+                raise NotWantedError
+            return self._client.create_call(
+                leg.request["from"],
                 leg.transfer_to,
                 call_timeout=leg.ring,
                 callback_url=callback_url,
                 tag=call_id,
                 timeout=timeout,
-            ),
-            lambda: self.legs_of(call_id, leg),
-        )
+            )
+
+        return self._create(send, lambda: self.legs_of(call_id, leg))
 
     def join(self, call_id: str, leg_id: str) -> None:
         """Join two answered calls. Raises CallGoneError, RefusedError or GaveUpError."""
@@ -136,9 +161,14 @@ class Patience:
         def joined() -> bool:
             return self.look(call_id).bridge_id is not None
 
-        self._insist(
-            lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout), joined
-        )
+        try:
+            self._insist(
+                lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout),
+                joined,
+            )
+        except RefusedError:
+            if not joined():  # by a worker that died before it could say so
+                raise
 
     def is_active(self, call_id: str) -> bool:
         """Return whether a call is active; False when it is over. Raises GaveUpError.
@@ -227,7 +257,11 @@ class Patience:
                     raise
                 if done is not None and done():
                     return None
-                self._wait(error)
+                try:
+                    self._wait(error)
+                except GaveUpError as gave_up:
+                    gave_up.is_undone = done is not None
+                    raise
             else:
                 if had_turn:
                     self._pacer.went_well()
@@ -251,7 +285,8 @@ class Patience:
         if error.wait is None:
             self._wait(error)
         else:
-            self._pacer.refused(error.wait, had_turn=had_turn)
+            self._pacer.refused(had_turn=had_turn)
+            self._sleep(error.wait, error)
 
     def _wait(self, error: Exception) -> None:
         """Wait a little, longer each time."""

@@ -39,6 +39,9 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 """(state, what happened) -> state. What is not here changes nothing, so a duplicate or an event
 out of order does no harm. docs/call-states.md is generated from this table."""
 
+MOST_ENTRIES = 1000
+"""Lines that the journal of one call keeps; a sender may repeat events as often as it likes."""
+
 SENDING, DIALED, ANSWERED, ENDED = "sending", "dialed", "answered", "ended"
 """States of a leg: about to be sent (or sent, and not known); under way; answered; over."""
 
@@ -63,6 +66,8 @@ class Leg:
     state: str = SENDING
     unsent: bool = False
     """Whether it is known that its request was never executed."""
+    failures: int = 0
+    """How often its request failed until the time was up, while the platform answered others."""
     leg_id: str | None = None
     ring_until: float | None = None
     answered_at: float | None = None
@@ -116,6 +121,8 @@ class Record:
     checked_at: float | None = None
     retry_at: float | None = None
     retries: int = 0
+    given_back: int = 0
+    """How often the platform was told that the call was not routed."""
     line: str | None = None
     rule: str | None = None
     action: str | None = None
@@ -129,9 +136,13 @@ class Record:
     legs: list[Leg] = field(default_factory=list)
     tone: bool = False
     """Whether a ringing tone plays to the caller."""
+    announced: bool = False
+    """Whether the end of the announcement was reported."""
     announced_until: float | None = None
     ended_at: float | None = None
     ended_by: str | None = None
+    noted: int = 0
+    """Lines of the journal so far."""
     entries: list[Entry] = field(default_factory=list)
     """What this update adds to the journal."""
 
@@ -141,8 +152,10 @@ class Record:
         return self.state == OVER
 
     def note(self, at: float, kind: str, **data: Any) -> None:
-        """Add a line to the journal."""
-        self.entries.append(Entry(at, kind, data))
+        """Add a line to the journal; one call's cannot grow without end."""
+        self.noted += 1
+        if self.noted <= MOST_ENTRIES:
+            self.entries.append(Entry(at, kind, data))
 
     def move(self, trigger: str) -> bool:
         """Change the state by the table; return whether it changed."""

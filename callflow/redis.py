@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "callrouter:"
-_PATIENCE = 1.0
-"""Seconds to connect, and to wait for an answer or for a free connection."""
-_CONNECTIONS = 8
+_PATIENCE, _CONNECTING = 1.0, 0.5
+"""Seconds to wait for an answer or for a free connection; to connect."""
+_CONNECTIONS = 9
 """Most connections of a process; `?max_connections=` in the URL changes it."""
 _CHECKED = 30
 """Seconds after which an idle connection is checked before it is used."""
@@ -45,11 +45,12 @@ _AT_ONCE = 500
 class RedisLedger:
     """Keeps everything under one prefix of one Redis, for `days` and one day more at most.
 
-    One object serves all threads of a process.
+    One object serves all threads of a process. `writer` is the host that it writes for.
     """
 
-    def __init__(self, url: str, days: float = 30, prefix: str = PREFIX) -> None:
+    def __init__(self, url: str, days: float = 30, writer: str = "-", prefix: str = PREFIX) -> None:
         self._prefix = prefix
+        self._writer = writer
         self._kept = int((days + 1) * _DAY)
         self._place = _place(url)
         self._db = _connect(url, self._place)
@@ -97,6 +98,7 @@ class RedisLedger:
         told |= {
             "write": secrets.token_hex(8),
             "next": str(record.version),
+            "writer": self._writer,
             "keep": self._kept,
             "expires": repr(now + self._kept),
             "expired": repr(now - self._kept),
@@ -198,6 +200,18 @@ class RedisLedger:
             found |= dict(zip(some, self._run(self._versions, *some), strict=True))
         return found
 
+    def written(self) -> Iterator[tuple[str, int] | None]:
+        """Yield which call other hosts have written, and its version; None now and then."""
+        with self._asking(), self._db.pubsub(ignore_subscribe_messages=True) as channel:
+            channel.subscribe(self._key("written"))
+            while True:
+                message = channel.get_message(timeout=_PATIENCE)
+                yield self._news(message["data"]) if message else None
+
+    def _news(self, text: str) -> tuple[str, int] | None:
+        writer, version, call_id = text.split(" ", 2)
+        return (call_id, int(version)) if writer != self._writer else None
+
     def mark(self) -> str:
         """Return what stays the same until this Redis has lost its data."""
         key = self._key("mark")
@@ -211,8 +225,7 @@ class RedisLedger:
             self._db.set(self._key("ping"), 1, px=1000)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        self._db.connection_pool.disconnect(inuse_connections=False)
+        """Do nothing: the connections belong to all threads."""
 
     def _key(self, *names: str) -> str:
         return self._prefix + ":".join(names)
@@ -241,7 +254,7 @@ def _connect(url: str, place: str) -> Any:
             **{"max_connections": _CONNECTIONS} if "max_connections=" not in url else {},
             timeout=_PATIENCE,
             socket_timeout=_PATIENCE,
-            socket_connect_timeout=_PATIENCE,
+            socket_connect_timeout=_CONNECTING,
             health_check_interval=_CHECKED,
             retry=Retry(NoBackoff(), 1, (redis.ConnectionError,)),
             protocol=2,

@@ -44,6 +44,7 @@ for _, index in ipairs({'seen', 'wake'}) do
 end
 for entry = 6, #ARGV do redis.call('RPUSH', journal, ARGV[entry]) end
 redis.call('EXPIRE', journal, told.keep)
+redis.call('PUBLISH', prefix .. 'written', told.writer .. ' ' .. told.next .. ' ' .. call_id)
 return 1
 """
 """Write what a change made of a record, if nothing that it went by has changed since: 1, else 0.

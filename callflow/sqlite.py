@@ -62,8 +62,8 @@ class SqliteLedger:
             before = {leg.token: leg.is_open for leg in record.legs}
             result = change(record, lambda destination: _in_progress(db, destination))
             record.version += 1
-            _write_record(db, record, known=row is not None)
-            _write_legs(db, record, before)
+            write_record(db, record, known=row is not None)
+            write_legs(db, record, before)
             _write_journal(db, record)
             return result
 
@@ -205,6 +205,15 @@ class SqliteLedger:
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, cached_statements=64)
+    try:
+        _prepare(db)
+    except BaseException:
+        db.close()  # and with it whatever it has locked
+        raise
+    return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -218,10 +227,10 @@ def _open(path: Path) -> sqlite3.Connection:
     db.execute("PRAGMA synchronous = NORMAL")
     if not db.execute("PRAGMA user_version").fetchone()[0]:
         db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-    return db
 
 
-def _write_record(db: sqlite3.Connection, record: Record, *, known: bool) -> None:
+def write_record(db: sqlite3.Connection, record: Record, *, known: bool) -> None:
+    """Write a record as it is."""
     data = json.dumps(dump(record))
     if known:
         db.execute(
@@ -240,7 +249,8 @@ def _plan(record: Record) -> str | None:
     return json.dumps(record.plan) if record.plan is not None else None
 
 
-def _write_legs(db: sqlite3.Connection, record: Record, before: dict[str, bool]) -> None:
+def write_legs(db: sqlite3.Connection, record: Record, before: dict[str, bool]) -> None:
+    """Write the legs that were not known, by token, or are not as open as `before`."""
     for leg in record.legs:
         if before.get(leg.token) != leg.is_open:
             db.execute(

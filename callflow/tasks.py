@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from callflow import agenda, changes
 from callflow.leg_tasks import LegTasks
-from callflow.patience import CallGoneError, GaveUpError
+from callflow.patience import CallGoneError, GaveUpError, NotWantedError, TakenOverError
 from callflow.record import SENDING, Leg, Record
 from catapult.errors import RefusedError
-from catapult.transfer import Audio, InvalidParameterError, is_number
+from catapult.transfer import Audio, InvalidParameterError
 from routing import route as routes
 from routing.conditions import Call
 from routing.router import route
@@ -172,6 +172,10 @@ class Tasks:
         legs = self._legs(job, attempt)
 
         def begin(record: Record, in_progress: Callable[[str], int]) -> list[Leg]:
+            if record.is_over:
+                raise CallGoneError("it ended while its next attempt was prepared")
+            if record.holder != job.record.holder:
+                raise TakenOverError
             prepared(record)
             record.progress = asdict(move.progress)
             record.round += 1
@@ -184,7 +188,7 @@ class Tasks:
         if not begun:
             return changes.found_busy()
         self._tone(job, on=begun[0].created)
-        return changes.together(*(self._send(job, attempt, leg) for leg in begun))
+        return self._send_all(job, attempt, begun)
 
     def _legs(self, job: Job, attempt: Attempt) -> list[Leg]:
         """Return a leg for each destination: transferred to, or called if they ring together.
@@ -195,14 +199,31 @@ class Tasks:
         ringing = attempt.destinations if together else attempt.destinations[:1]
         return [_leg(job, attempt, each, created=len(ringing) > 1) for each in ringing]
 
+    def _send_all(self, job: Job, attempt: Attempt, legs: list[Leg]) -> Change:
+        """Send the requests of legs; what came of some is noted even if we give up at another."""
+        found: list[Change] = []
+        try:
+            for leg in legs:
+                found.append(self._send(job, attempt, leg))  # noqa: PERF401 - see `except`
+        except GaveUpError:
+            sent = changes.together(*found)
+            self._ledger.update(job.call_id, lambda record, _: sent(record))
+            raise
+        return changes.together(*found)
+
     def _send(self, job: Job, attempt: Attempt, leg: Leg) -> Change:
         """Send the request of a leg that the ledger knows of; return what came of it."""
         try:
             leg_id = self._request(job, attempt, leg)
         except GaveUpError as error:
-            unsent = changes.of_leg(leg, unsent=error.is_unsent)
+            if error.is_undone and leg.failures:  # others may be had
+                return changes.ended(leg, FAILURE, str(error))
+            failures = leg.failures + error.is_undone
+            unsent = changes.of_leg(leg, unsent=error.is_unsent, failures=failures)
             self._ledger.update(job.call_id, lambda record, _: unsent(record))
             raise
+        except NotWantedError:
+            return changes.ended(leg, None, "not wanted any more")
         except (RefusedError, InvalidParameterError) as error:
             because = str(error) if isinstance(error, RefusedError) else error.parameter
             self._tell("refused", call_id=job.call_id, error=because)
@@ -220,9 +241,17 @@ class Tasks:
     def _request(self, job: Job, attempt: Attempt, leg: Leg) -> str | None:
         url = self._settings.leg_callback_url(leg.token)
         if leg.created:
-            return job.patience.call(job.call_id, leg, leg.request["from"], url or "")
+            return job.patience.call(
+                job.call_id, leg, url or "", lambda: self._is_wanted(job.call_id, leg)
+            )
         order = attempt.transfer(_destination(attempt, leg), url)
         return job.patience.transfer(job.call_id, leg, order)
+
+    def _is_wanted(self, call_id: str, leg: Leg) -> bool:
+        """Whether nobody has answered or left since the leg was begun."""
+        record = self._ledger.load(call_id)
+        mine = record.leg(leg.token) if record else None
+        return mine is not None and not mine.cancelled
 
     def _end(self, job: Job, move: Move, chosen: Route) -> Change:
         """Nobody is to be rung (any more): refuse the caller, or tell them."""
@@ -240,6 +269,8 @@ class Tasks:
         def announcing(record: Record) -> None:
             record.move("announcing")
             record.announced_until = time.time() + _LONGEST_ANNOUNCEMENT
+            if record.announced:
+                record.move("announced")
 
         return changes.together(announcing, changes.noted("announce", **audio.body()))
 
@@ -277,7 +308,7 @@ class Tasks:
 
 def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:
     order = attempt.transfer(destination)
-    request = _creation(attempt, destination) if created else order.body()
+    request = attempt.creation(destination) if created else order.body()
     whisper = order.whisper_audio
     return Leg(
         token=secrets.token_urlsafe(24),
@@ -292,16 +323,6 @@ def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool)
         created=created,
         whisper=asdict(whisper) if whisper else None,
     )
-
-
-def _creation(attempt: Attempt, destination: Destination) -> dict[str, object]:
-    """Return the request that calls a destination; only a number of ours may stand as caller."""
-    written = attempt.caller_id(destination) or ""
-    return {
-        "from": written if is_number(written) else attempt.route.to,
-        "to": destination.transfer_to,
-        "callTimeout": routes.ring_of(destination),
-    }
 
 
 def _destination(attempt: Attempt, leg: Leg) -> Destination:

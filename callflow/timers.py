@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +38,9 @@ class Timers:
         threading.Thread(target=self._run, name="timers", daemon=True).start()
 
     def close(self) -> None:
-        """Stop looking; what is being done is finished."""
+        """Stop looking; what is being done is finished, the rest is left to other processes."""
         self._stop.set()
-        self._pool.shutdown(wait=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
         while not self._stop.wait(_INTERVAL):
@@ -53,7 +54,8 @@ class Timers:
     def _wake(self, call_id: str) -> None:
         if call_id not in self._busy and not self._stop.is_set():
             self._busy.add(call_id)
-            self._pool.submit(self._work, call_id)
+            with contextlib.suppress(RuntimeError):  # the pool is closed: the process ends
+                self._pool.submit(self._work, call_id)
 
     def _work(self, call_id: str) -> None:
         try:

@@ -14,7 +14,7 @@ from callflow import agenda, changes
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
 from callflow.pacing import Pacer
-from callflow.patience import CallGoneError, GaveUpError, Patience
+from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
 from callflow.record import ANSWERING, ROUTING, SENDING
 from callflow.tasks import Job, Tasks
 from catapult.errors import RefusedError
@@ -40,10 +40,6 @@ _MARGIN = 0.25
 
 class NotRoutedError(Exception):
     """The call could not be routed in time; the platform should turn to its fallback."""
-
-
-class TakenOverError(Exception):
-    """This worker was late, and another one has taken the call over."""
 
 
 class Worker:
@@ -88,12 +84,12 @@ class Worker:
         """Apply a fact and take the call if something is due and nobody has it; else let go."""
 
         def change(record: Record, _: Callable[[str], int]) -> tuple[Record, Task] | None:
-            now = time.time()
+            now, holder = time.time(), record.holder
             if fact is not None:
                 fact(record)
                 agenda.reckon(record, now)
             task = _next_task(record, me, now)
-            if fact is None and task is None and record.holder != me:
+            if fact is None and task is None and record.holder == holder:
                 raise UnchangedError
             return (record, task) if task else None
 
@@ -117,7 +113,7 @@ class Worker:
         except (GaveUpError, RefusedError, NoRulesError) as error:
             because = str(error)
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
-            if not told or _is_under_way(job.record):
+            if not told or _is_under_way(self._ledger.load(call_id) or job.record):
                 return lambda record: _try_later(record, because)
             self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
@@ -148,6 +144,8 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
         record.note(now, "taken-over")
         record.doubt = True
         record.retries += 1
+        if record.retries > _MOST_RETRIES:
+            _give_up(record, now, "whoever worked on it failed")
     record.holder = None
     task = agenda.due(record, now)
     if task is not None:
@@ -156,7 +154,15 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
 
 
 def _give_back(record: Record, because: str) -> None:
-    """Let go of a call: the platform's fallback takes it, or tells us of it once more."""
+    """Let go of a call: the platform's fallback takes it, or tells us of it once more.
+
+    The platform tells twice and no more ("Catapult: Callback retries"), so the second time there
+    is nobody but us.
+    """
+    record.given_back += 1
+    if record.given_back > 1:
+        _try_later(record, because)
+        return
     record.note(time.time(), "gave-up", because=because)
     record.move("not routed")
     record.doubt = True
@@ -168,9 +174,13 @@ def _try_later(record: Record, because: str) -> None:
     record.note(now, "try-later", because=because)
     record.retry_at = now + _RETRY
     if record.retries > _MOST_RETRIES:
-        record.end(now, f"gave up: {because}")
-        for leg in record.legs:
-            record.ended(leg.token, None, "given up", now)
+        _give_up(record, now, because)
+
+
+def _give_up(record: Record, now: float, because: str) -> None:
+    record.end(now, f"gave up: {because}")
+    for leg in record.legs:
+        record.ended(leg.token, None, "given up", now)
 
 
 def _extend(record: Record, me: str, until: float) -> bool:

@@ -9,6 +9,7 @@ from commands.demo import demo
 from commands.emulator import emulator_command
 from commands.rules import rules
 from commands.runtime import override, presence
+from commands.timeline import timeline_command
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -16,5 +17,6 @@ if TYPE_CHECKING:
 
 def register_commands(app: Flask) -> None:
     """Add every command to `flask`."""
+    rules.add_command(timeline_command)
     for command in (rules, calls, override, presence, demo, emulator_command):
         app.cli.add_command(command)

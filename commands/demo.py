@@ -19,7 +19,7 @@ import click
 from flask import current_app
 
 from commands.output import good_rules
-from commands.stage import MOVED, PATIENCE, Stage, orderly_end
+from commands.stage import MOVED, PATIENCE, RING, Stage, orderly_end
 
 if TYPE_CHECKING:
     from callflow.record import Record
@@ -59,8 +59,12 @@ SCENES = (
           "+14155550124", "main", "follow me", "reception", "follow-me", stays=True),
     Scene("A third call: reception has no line free",
           "+14155550125", "main", "reception is busy", "ana", "user-busy"),
-    Scene("Reception's phone is engaged: the next phone of the follow-me rings",
-          "+14155550123", "main", "follow me", "ana", "follow-me", phones=(("reception", "busy"),)),
+    Scene("Reception's phone is engaged: ana and bo ring together, and ana is first",
+          "+14155550123", "main", "follow me", "ana", None,
+          phones=(("reception", "busy"), ("bo", "no-answer"))),
+    Scene("Reception's line is dead, ana is engaged, and bo lets it ring",
+          "+14155550127", "main", "follow me", "answering", "no-answer",
+          phones=(("reception", "silent"), ("ana", "busy"), ("bo", "no-answer"))),
     Scene("A caller who does not wait: the phone stops ringing",
           "+14155550126", "main", "follow me", None, "follow-me",
           phones=(("reception", "no-answer"),), leaves=True),
@@ -289,7 +293,8 @@ class Show:
         zone = self._stage.rules.zone
         click.echo(
             "Rules          a copy of routing_rules.yaml with the office hours moved to "
-            f"{self._stage.hours}:\n"
+            f"{self._stage.hours}\n"
+            f"               and every ring cut to {RING}:\n"
             f"               it is {dt.datetime.now(zone):%H:%M} in {zone}, "
             f"so the office is {office}"
         )

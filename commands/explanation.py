@@ -44,7 +44,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "ring": attempt.ring,
         "diversionReason": attempt.diversion_reason,
     }
-    requests = [attempt.transfer(each).body() for each in attempt.destinations]
+    requests = _bodies(attempt)
     return data | ({"request": requests[0]} if len(requests) == 1 else {"requests": requests})
 
 
@@ -88,5 +88,11 @@ def _ringing(attempt: Attempt) -> str:
 
 
 def _requests(attempt: Attempt) -> list[str]:
-    bodies = [attempt.transfer(each).body() for each in attempt.destinations]
-    return [f"     {json.dumps(body, ensure_ascii=False)}" for body in bodies]
+    return [f"     {json.dumps(body, ensure_ascii=False)}" for body in _bodies(attempt)]
+
+
+def _bodies(attempt: Attempt) -> list[dict[str, Any]]:
+    """Return the body of each request: a transfer, or calls where several ring together."""
+    if len(attempt.destinations) == 1:
+        return [attempt.transfer(attempt.destinations[0]).body()]
+    return [attempt.creation(each) for each in attempt.destinations]

@@ -61,6 +61,19 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
     raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
 
 
+def pairs(
+    option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
+) -> dict[str, str]:
+    """Return `P=STATE` options as a mapping; anything unknown is wrong usage."""
+    found = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"{option}: write {pair}={values[0]}")
+        found[known(option.strip("-"), name, names)] = known("state", value, values)
+    return found
+
+
 def problem_line(path: Path, kind: str, problem: Problem) -> str:
     """Return a problem as compilers print them: file:line:column: kind: …."""
     where = f"{problem.path}: " if problem.path else ""

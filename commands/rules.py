@@ -15,6 +15,7 @@ from commands.output import (
     JSON_OPTION,
     good_rules,
     known,
+    pairs,
     print_json,
     rules_path,
 )
@@ -29,8 +30,6 @@ from routing.sweep import Sweep
 from routing.words import OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from routing.expectations import Result
     from routing.rules import RuleSet
 
@@ -91,8 +90,8 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     call = _call(found, to, given)
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
-        _pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
-        _pairs("--override", given["override"], found.schedules, OVERRIDES),
+        pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
+        pairs("--override", given["override"], found.schedules, OVERRIDES),
     )
     outcomes = [known("outcome", each, (*OUTCOMES, *OUTCOME_BY_CAUSE)) for each in given["outcome"]]
     chosen = route(found, call, facts)
@@ -122,15 +121,3 @@ def _instant(found: RuleSet, at: str | None) -> dt.datetime:
         return instant(at, found.zone)
     except Wrong as wrong:
         raise click.UsageError(f"--at: {wrong}") from None
-
-
-def _pairs(
-    option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
-) -> dict[str, str]:
-    pairs = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise click.UsageError(f"{option}: write {pair}={values[0]}")
-        pairs[known(option.strip("-"), name, names)] = known("state", value, values)
-    return pairs

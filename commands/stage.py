@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 import requests
@@ -35,6 +35,8 @@ PATIENCE = 10.0
 """Seconds within which the service starts, rules come into force and a call is settled."""
 MOVED = "office"
 """The schedule that is moved."""
+RING = "2s"
+"""What every ring is cut to."""
 
 
 class Stage:
@@ -162,8 +164,17 @@ def moved(shipped: str, office: str, now: dt.datetime) -> tuple[str, str]:
     # This loader makes nothing but text, as the rules' own reader does.
     data = yaml.load(shipped, yaml.BaseLoader)  # noqa: S506
     data["schedules"][MOVED] = {"hours": {"mon-sun": hours}}
+    _cut_rings(data)
     data.pop("expect", None)  # these speak of the hours that were moved
     return hours, yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _cut_rings(data: Any) -> None:
+    """Shorten every ring, so that nobody waits for the phones that nobody answers."""
+    if isinstance(data, dict):
+        data.update({key: RING for key in data if key == "ring"})
+    for each in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        _cut_rings(each)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -38,8 +38,8 @@ from routing.words import EMERGENCY
 if TYPE_CHECKING:
     from routing.rules import Line
 
-_TRANSFER = Record("transfer", PARAMETERS)
-_DIALING = Record(
+TRANSFER = Record("transfer", PARAMETERS)
+DIALING = Record(
     "dialing",
     {
         "allow": Field(OneOrMore(PREFIX), "beginnings of numbers that may be dialed"),
@@ -133,13 +133,13 @@ class _Sections:
         node, path = self._section("dialing")
         if node is not None:
             before = len(self.context.problems.errors)
-            values = _DIALING.read(node, path, self.context) or {}
+            values = DIALING.read(node, path, self.context) or {}
             if len(self.context.problems.errors) == before:
                 self.context.allow = values.get("allow", [])
                 self.context.deny = values.get("deny", [])
         node, path = self._section("transfer")
         if node is not None:
-            values = _TRANSFER.read(node, path, self.context) or {}
+            values = TRANSFER.read(node, path, self.context) or {}
             self.context.defaults = parameters(values)
 
     def _version(self) -> None:

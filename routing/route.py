@@ -186,6 +186,19 @@ class Attempt:
             diversion_reason=reason,
         )
 
+    def creation(self, destination: Destination) -> dict[str, Any]:
+        """Return the request that calls `destination`, as one of several that ring together.
+
+        Only a number of the account may stand as its caller ("Catapult: Create call"): the one
+        that is written, else the called one.
+        """
+        written = self.caller_id(destination) or ""
+        return {
+            "from": written if is_number(written) else self.route.to,
+            "to": destination.transfer_to,
+            "callTimeout": ring_of(destination),
+        }
+
     def caller_id(self, destination: Destination) -> str | None:
         """Return the transferCallerId to send; None leaves it out, which shows the caller's."""
         written = destination.parameters.transfer_caller_id

@@ -13,6 +13,7 @@ from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.numbers import looks_like_number, looks_like_uri
 from routing.reading.shapes import (
+    ANY_SCALAR,
     Built,
     Context,
     Field,
@@ -20,6 +21,7 @@ from routing.reading.shapes import (
     OneOrMore,
     Record,
     Scalar,
+    Schema,
     text_of,
     unknown_name,
 )
@@ -57,6 +59,10 @@ class CallerId:
     what = "a caller id: caller, called, private or a number you own"
     words = (CALLER, CALLED, "private")
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return one of the words, or a number."""
+        return {"anyOf": [{"enum": list(self.words)}, PARTY.schema(defined)]}
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the word or number."""
         text = text_of(node, path, context, self.what)
@@ -76,7 +82,7 @@ def _one_of(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
         except InvalidParameterError as error:
             raise Wrong("unknown-value", error.problem + did_you_mean(text, allowed)) from None
 
-    return Scalar(f"a {parameter}", parse)
+    return Scalar(f"a {parameter}", parse, {"enum": list(allowed)})
 
 
 def _audio(values: dict[str, Any], node: Node, path: Path, context: Context) -> Audio | None:
@@ -112,7 +118,8 @@ def audio_shape(what: str) -> Built[Audio]:
         "locale": Field(_one_of("locale", transfer.LOCALES), "language of the sentence"),
         "voice": Field(_one_of("voice", transfer.VOICES), "a voice of that language"),
     }
-    return Built(Record(what, fields), _audio)
+    one_sound = {"anyOf": [{"required": [key]} for key in sorted(_SOUNDS)]}
+    return Built(Record(what, fields), _audio, one_sound, "audio")
 
 
 PARAMETERS: dict[str, Field] = {
@@ -171,6 +178,10 @@ class DialedParty:
 
     what = PARTY.what
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a party's."""
+        return PARTY.schema(defined)
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the number or URI in normal form."""
         party = PARTY.read(node, path, context)
@@ -217,6 +228,10 @@ class Target:
 
     what = "a destination's name, a number or sip:user@host"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: it may be the name of a destination."""
+        return ANY_SCALAR
+
     def read(self, node: Node, path: Path, context: Context) -> Destination | None:
         """Return the destination."""
         text = text_of(node, path, context, self.what)
@@ -236,6 +251,10 @@ class Targets:
     """One target, or several that ring together."""
 
     what = Target.what
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return one target or a list."""
+        return OneOrMore(Target()).schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
         """Return the destinations; each may ring once."""
@@ -281,6 +300,7 @@ _STEP = Built(
         },
     ),
     _step,
+    name="step",
 )
 ACTION_FIELDS: dict[str, Field] = {
     "transferTo": Field(Targets(), "one destination, or a list that rings together"),
@@ -289,6 +309,11 @@ ACTION_FIELDS: dict[str, Field] = {
     "announce": Field(audio_shape("announce"), "play it to the caller, then hang up"),
     **PARAMETERS,
 }
+ONE_ACTION: Schema = {
+    "oneOf": [{"required": [key]} for key in ACTIONS],
+    "dependencies": {key: ["transferTo"] for key in PARAMETERS},
+}
+"""What `action` asks for: one action, and transfer parameters only beside `transferTo`."""
 
 
 def action(values: dict[str, Any], node: Node, path: Path, context: Context) -> Action | None:
@@ -335,4 +360,4 @@ def _refuse_parameters(kind: str, node: Mapping, path: Path, context: Context) -
 
 def action_shape(what: str) -> Built[Action]:
     """Return the shape of an action that stands alone."""
-    return Built(Record(what, ACTION_FIELDS), action)
+    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action")

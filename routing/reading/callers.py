@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 from routing.callers import ANONYMOUS, CallerList, caller_list
 from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.numbers import check_caller, looks_like_number, looks_like_uri
-from routing.reading.shapes import Context, MapOf, OneOrMore, text_of, unknown_name
+from routing.reading.shapes import (
+    ANY_SCALAR,
+    Context,
+    MapOf,
+    OneOrMore,
+    Schema,
+    explained,
+    text_of,
+    unknown_name,
+)
+from routing.reading.values import PARTY_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +28,12 @@ if TYPE_CHECKING:
 KIND = "caller list"
 _WHAT = "a caller: a number, +1212*, anonymous or sip:*@host"
 _COUNTRIES = ("+1202555", "+44207946", "+4930231", "+6125550", "+8135550", "+3319900")
+
+
+_PATTERN = (
+    rf"\+[1-9][0-9]{{0,14}}\*|anonymous|[sS][iI][pP]:\*@[^@\s*]+|{PARTY_FORM['pattern'][1:-1]}"
+)
+_FORM = PARTY_FORM | {"pattern": f"^(?:{_PATTERN})$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,10 @@ class Caller:
     def what(self) -> str:
         """What may stand here, for messages."""
         return f"{_WHAT}, or the name of a caller list" if self.named else _WHAT
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: a pattern or a name."""
+        return ANY_SCALAR if self.named else explained(_FORM, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the pattern in normal form, or the name."""

@@ -12,6 +12,7 @@ from routing.reading.document import Mapping
 from routing.reading.lines import BusyDestination, PresenceOf
 from routing.reading.numbers import check_party, looks_like_number, looks_like_uri
 from routing.reading.shapes import (
+    ANY_SCALAR,
     Built,
     Context,
     Field,
@@ -20,8 +21,10 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
+    Schema,
     choice,
     entries_of,
+    explained,
     text_of,
     unknown_name,
 )
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from routing.reading.document import Node
     from routing.rules import Line
 
+_OVERRIDE = choice("override", OVERRIDES)
 RESULTS = ("rule", "rings", "diversionReason", "transferTo", "rejects", "announces")
 
 
@@ -41,6 +45,10 @@ class Called:
     """A line's name, or a number; gives the number that is called."""
 
     what = "a line's name or a number"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: it may be the name of a line."""
+        return ANY_SCALAR
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the called number; for a line, its first."""
@@ -61,6 +69,10 @@ class CallerAddress:
 
     what = "a number, sip:user@host or anonymous"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a party's, or `anonymous`."""
+        return {"anyOf": [{"enum": ["anonymous"]}, PARTY.schema(defined)]}
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the caller."""
         text = text_of(node, path, context, self.what)
@@ -73,6 +85,11 @@ class At:
     """An instant; without an offset it is wall time in the file's zone."""
 
     what = "a date and time such as 2026-03-09T09:00"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return text that begins with a date and a time."""
+        form = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d"}
+        return explained(form, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> dt.datetime | None:
         """Return the instant in UTC."""
@@ -94,6 +111,10 @@ class Label:
 
     what = "a destination's name, or the number where it has none"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: it may be the name of a destination."""
+        return ANY_SCALAR
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the label."""
         text = text_of(node, path, context, self.what)
@@ -114,6 +135,10 @@ class Reached:
 
     what = "a number, sip:user@host or a destination's name"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: it may be the name of a destination."""
+        return ANY_SCALAR
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the number or URI."""
         label = Label().read(node, path, context)
@@ -125,6 +150,10 @@ class StatesByPerson:
     """One presence for each person named."""
 
     what = PresenceOf.what
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return states by person."""
+        return PresenceOf().schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, str] | None:
         """Return the state by person."""
@@ -144,11 +173,15 @@ class Overrides:
 
     what = "schedules with open or closed"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return `open` or `closed` by schedule."""
+        return MapOf(self.what, _OVERRIDE).schema(defined)
+
     def read(self, node: Node, path: Path, context: Context) -> dict[str, str] | None:
         """Return `open` or `closed` by schedule."""
         for name, (key, _) in entries_of(node, path, context, self.what).items():
             Name("schedule").read(key, (path, name), context)
-        return MapOf(self.what, choice("override", OVERRIDES)).read(node, path, context)
+        return MapOf(self.what, _OVERRIDE).read(node, path, context)
 
 
 _FIELDS = {
@@ -213,4 +246,5 @@ def _check_rule(values: dict[str, Any], node: Mapping, path: Path, context: Cont
         unknown_name(node.entries["rule"][1], (path, "rule"), context, "rule", values["rule"])
 
 
-EXPECT = ListOf(Built(Record("an expectation", _FIELDS), _expectation))
+_SOME_RESULT = {"anyOf": [{"required": [key]} for key in RESULTS]}
+EXPECT = ListOf(Built(Record("an expectation", _FIELDS), _expectation, _SOME_RESULT, "expectation"))

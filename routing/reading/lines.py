@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from catapult.transfer import DIVERSION_REASONS
 from routing import conditions
 from routing.problems import Path, Wrong
-from routing.reading.actions import ACTION_FIELDS, action, action_shape
+from routing.reading.actions import ACTION_FIELDS, ONE_ACTION, action, action_shape
 from routing.reading.callers import FROM, join
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.shapes import (
+    ANY_SCALAR,
     Built,
     Context,
     Field,
@@ -21,6 +22,7 @@ from routing.reading.shapes import (
     OneOrMore,
     Record,
     Scalar,
+    Schema,
     choice,
     entries_of,
     place_of,
@@ -43,6 +45,10 @@ class BusyDestination:
 
     what = "the name of a destination with a capacity"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: which names there are, only the file says."""
+        return ANY_SCALAR
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the name."""
         name = Name("destination").read(node, path, context)
@@ -58,6 +64,10 @@ class PresenceOf:
 
     what = "persons with their presence, such as ana: dnd"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return states by person."""
+        return MapOf(self.what, OneOrMore(_STATE)).schema(defined)
+
     def read(self, node: Node, path: Path, context: Context) -> dict[str, list[str]] | None:
         """Return the states by person."""
         for person, (key, _) in entries_of(node, path, context, self.what).items():
@@ -70,6 +80,10 @@ class Inner:
     """The conditions inside `not`."""
 
     what = "conditions"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the conditions'."""
+        return WHEN.schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> tuple[Condition, ...] | None:
         """Return the conditions."""
@@ -116,7 +130,9 @@ def _condition(key: str, value: Any, context: Context) -> Condition:
     return conditions.Not(value)
 
 
-WHEN: Built[tuple[Condition, ...]] = Built(Record("when", _WHEN_FIELDS), _when)
+WHEN: Built[tuple[Condition, ...]] = Built(
+    Record("when", _WHEN_FIELDS), _when, {"minProperties": 1}, "when"
+)
 _HANDLER_DOCS = {
     "onBusy": "when it was busy",
     "onNoAnswer": "when nobody answered",
@@ -159,6 +175,8 @@ _RULE = Built(
         },
     ),
     _rule,
+    ONE_ACTION,
+    "rule",
 )
 
 
@@ -166,6 +184,10 @@ class CalledNumber:
     """A number or SIP address of a line, which no other line may have."""
 
     what = PARTY.what
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a party's."""
+        return PARTY.schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the number in normal form."""
@@ -189,7 +211,7 @@ def _line_name(path: Path) -> str:
     return str(path[1])
 
 
-_LINE = Record(
+LINE = Record(
     "a line",
     {
         "numbers": Field(OneOrMore(CalledNumber()), "the called numbers", required=True),
@@ -202,7 +224,7 @@ _LINE = Record(
 
 def read_line(name: str, node: Node, path: Path, context: Context) -> Line | None:
     """Return the line `name`, each rule with all the stages that can follow it."""
-    values = _LINE.read(node, path, context)
+    values = LINE.read(node, path, context)
     if values is None:
         return None
     rules = values.get("rules", [])

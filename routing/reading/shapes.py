@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MANY_ERRORS = 30
 """Errors of one file after which unknown names get no hint any more."""
 
+Schema = dict[str, Any]
+"""A JSON Schema, draft 7. The editors that read it have typed bare scalars: `20` is a number."""
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -69,6 +72,12 @@ class Shape(Protocol[T_co]):
     def read(self, node: Node, path: Path, context: Context) -> T_co | None:
         """Return the value, or None after noting what is wrong."""
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the JSON Schema of the shape; parts with a name are put into `defined`."""
+
+
+ANY_SCALAR: Schema = {"type": ["string", "number", "boolean"]}
+
 
 @dataclass(frozen=True, slots=True)
 class Scalar(Generic[T]):
@@ -76,6 +85,12 @@ class Scalar(Generic[T]):
 
     what: str
     parse: Callable[[str], T]
+    form: Schema = field(default_factory=lambda: ANY_SCALAR, compare=False)
+    """The part of its JSON Schema that says more than that it is a scalar."""
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return the form."""
+        return explained(self.form, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> T | None:
         """Return the parsed text."""
@@ -100,6 +115,10 @@ class Name:
         """The kind, for messages."""
         return f"the name of a {self.kind}"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: which names there are, only the file says."""
+        return ANY_SCALAR
+
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the name if it is defined."""
         text = text_of(node, path, context, self.what)
@@ -120,6 +139,10 @@ class OneOrMore(Generic[T]):
         """What the items are, for messages."""
         return f"{self.item.what}, or a list of them"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the item's, or a list of them."""
+        return {"anyOf": [self.item.schema(defined), ListOf(self.item).schema(defined)]}
+
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
         if not isinstance(node, Items):
@@ -139,6 +162,10 @@ class ListOf(Generic[T]):
         """What the items are, for messages."""
         return f"a list, each item {self.item.what}"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a list of at least one item."""
+        return {"type": "array", "items": self.item.schema(defined), "minItems": 1}
+
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
         if not isinstance(node, Items):
@@ -153,6 +180,10 @@ class MapOf(Generic[T]):
 
     what: str
     item: Shape[T]
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a mapping with at least one entry."""
+        return map_schema(self.item.schema(defined))
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, T] | None:
         """Return the values that could be read, by name."""
@@ -174,6 +205,12 @@ class Field:
     doc: str
     required: bool = False
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the shape's, with what the reference says."""
+        schema = self.shape.schema(defined)
+        # Whatever stands beside a `$ref` is ignored (draft 7).
+        return {"description": self.doc, **({"allOf": [schema]} if "$ref" in schema else schema)}
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -181,6 +218,16 @@ class Record:
 
     what: str
     fields: dict[str, Field]
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return a mapping with these keys and no others."""
+        required = [key for key, known in self.fields.items() if known.required]
+        return {
+            "type": "object",
+            "properties": {key: known.schema(defined) for key, known in self.fields.items()},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, Any] | None:
         """Return the values by key; None if the node is no mapping at all."""
@@ -218,10 +265,24 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Built(Generic[T]):
-    """A shape whose value is made from another's by `build`."""
+    """A shape whose value is made from another's by `build`.
+
+    `rules` is what `build` asks for, as JSON Schema; one with a `name` is written down once.
+    """
 
     inner: Shape[Any]
     build: Callable[[Any, Node, Path, Context], T | None]
+    rules: Schema = field(default_factory=dict, compare=False)
+    name: str = ""
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the inner shape's and the rules, or a reference to them."""
+        if not self.name:
+            return self.inner.schema(defined) | self.rules
+        if self.name not in defined:
+            defined[self.name] = {}  # it may hold itself
+            defined[self.name] = self.inner.schema(defined) | self.rules
+        return {"$ref": f"#/definitions/{self.name}"}
 
     @property
     def what(self) -> str:
@@ -238,6 +299,16 @@ class Built(Generic[T]):
         except Wrong as wrong:
             context.problems.error(place_of(node), path, wrong.code, str(wrong))
             return None
+
+
+def explained(form: Schema, what: str) -> Schema:
+    """Return a form whose pattern is put into words; editors show them, others pass them over."""
+    return form | {"patternErrorMessage": f"expected {what}"} if "pattern" in form else form
+
+
+def map_schema(item: Schema, **more: Any) -> Schema:
+    """Return the JSON Schema of a mapping from names to items."""
+    return {"type": "object", "additionalProperties": item, "minProperties": 1, **more}
 
 
 def read_items(node: Items, path: Path, context: Context, item: Shape[T]) -> list[T]:
@@ -338,4 +409,4 @@ def choice(what: str, values: Iterable[str]) -> Scalar[str]:
             "unknown-value", f"{text!r} is no {what}; allowed are {', '.join(allowed)}{hint}"
         )
 
-    return Scalar(f"a {what}", parse)
+    return Scalar(f"a {what}", parse, {"enum": list(allowed)})

@@ -11,6 +11,7 @@ from routing.dates import Calendar, Days, parse_days, public_holidays
 from routing.problems import Path, Wrong
 from routing.reading.document import Items, Mapping, Text
 from routing.reading.shapes import (
+    ANY_SCALAR,
     Built,
     Context,
     Field,
@@ -18,8 +19,10 @@ from routing.reading.shapes import (
     OneOrMore,
     Record,
     Scalar,
+    Schema,
     check_name,
     entries_of,
+    map_schema,
     text_of,
     unknown_name,
 )
@@ -46,10 +49,21 @@ _KEY_BY_CODE = {
 _IN_BRACES = "inside {…} a comma ends the entry: write [09:00-12:30, 13:30-17:00], or use quotes"
 
 
+_TIME = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
+_WINDOW = f"{_TIME} *- *{_TIME}"
+_ANY_DAY = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
+_SOME_DAYS = f"(?:{_ANY_DAY})(?: *- *(?:{_ANY_DAY}))?"
+_DAYS = f"^ *{_SOME_DAYS}(?: *, *{_SOME_DAYS})* *$"
+
+
 class DateItem:
     """A date, range, yearly day or recurrence rule, or the name of a calendar."""
 
     what = "a date, a range of dates, 07-04, a FREQ= rule or the name of a calendar"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return any scalar: it may be the name of a calendar."""
+        return ANY_SCALAR
 
     def read(self, node: Node, path: Path, context: Context) -> Days | None:
         """Return the days."""
@@ -71,7 +85,7 @@ class DateItem:
 
 
 DATES = OneOrMore(DateItem())
-_COUNTRY = Record(
+COUNTRY = Record(
     "a calendar of public holidays",
     {
         "country": Field(TEXT, "the country's ISO 3166 code, such as US", required=True),
@@ -102,7 +116,7 @@ def read_calendars(node: Node | None, path: Path, context: Context) -> None:
 def _parts(node: Node, path: Path, context: Context) -> list[Days]:
     if not isinstance(node, Mapping):
         return DATES.read(node, path, context) or []
-    holidays = Built(_COUNTRY, _holidays).read(node, path, context)
+    holidays = Built(COUNTRY, _holidays).read(node, path, context)
     return [holidays] if holidays else []
 
 
@@ -150,6 +164,11 @@ class Windows:
 
     what: str = "windows such as 09:00-12:30, 13:30-17:00"
 
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return windows, or `open` or `closed`, as text or as a list."""
+        text = {"type": "string", "pattern": f"^(?:open|closed| *{_WINDOW}(?: *, *{_WINDOW})* *)$"}
+        return OneOrMore(Scalar(self.what, parse_windows, text)).schema(defined)
+
     def read(self, node: Node, path: Path, context: Context) -> tuple[Window, ...] | None:
         """Return the windows."""
         shape = Scalar(self.what, parse_windows)
@@ -163,6 +182,11 @@ class Week:
     """`hours` of a schedule: windows by day of the week, or `open` or `closed`."""
 
     what = "hours by day, such as mon-fri: 09:00-17:00"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return windows by day, or `open` or `closed`."""
+        days = map_schema(Windows().schema(defined), propertyNames={"pattern": _DAYS})
+        return {"anyOf": [{"enum": ["open", "closed"]}, days]}
 
     def read(self, node: Node, path: Path, context: Context) -> list[tuple[Window, ...]] | None:
         """Return the windows of Monday to Sunday."""
@@ -208,7 +232,7 @@ _SPECIAL = Built(
     ),
     _special,
 )
-_SCHEDULE = Record(
+SCHEDULE = Record(
     "a schedule",
     {
         "hours": Field(Week(), "windows by day of the week"),
@@ -224,7 +248,7 @@ def read_schedules(node: Node | None, path: Path, context: Context) -> None:
     if node is None:
         return
     for name, (_, value) in entries_of(node, path, context, "names of schedules").items():
-        build = Built(_SCHEDULE, _schedule)
+        build = Built(SCHEDULE, _schedule)
         schedules[name] = build.read(value, (path, name), context)
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from catapult.transfer import InvalidParameterError
 from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.numbers import check_party, check_prefix
-from routing.reading.shapes import Context, Name, Scalar, Shape, text_of
+from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,10 +104,43 @@ def accepted(check: Callable[[str], str]) -> Callable[[str], str]:
     return parse
 
 
+_E164 = r"\+[1-9][0-9]{1,14}"
+_URI = r"[sS][iI][pP]:[^@\s]+@[^@\s]+"
+PARTY_FORM: Schema = {
+    "type": ["string", "integer"],
+    "pattern": f"^(?:{_E164}|{_URI})$",
+    "minimum": 10,
+    "maximum": 999_999_999_999_999,
+}
+_PREFIX_FORM: Schema = {"type": ["string", "integer"], "pattern": r"^\+[1-9][0-9]{0,14}$"}
+_RING_FORM: Schema = {
+    "type": ["string", "integer"],
+    "pattern": "^(?=.)(?:(?:[0-9]+m)?(?:[0-9]+s)?|[0-9]+)$",
+    "minimum": 1,
+    "maximum": 300,
+}
+_COUNT_FORM: Schema = {
+    "type": ["integer", "string"],
+    "pattern": "^[0-9]{1,6}$",
+    "minimum": 1,
+    "maximum": 100_000,
+}
+
+
+def _words_form(*words: str) -> Schema:
+    """Return the form of words that are read without regard to case, and of their boolean."""
+    either = "|".join("".join(f"[{c.upper()}{c}]" for c in word) for word in words)
+    return {"type": ["boolean", "string"], "pattern": f"^(?:{either})$"}
+
+
 class Party(Shape[str]):
     """A phone number or SIP URI; gives its normal form."""
 
     what = "a number such as +19195550101 or sip:user@host"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
+        """Return a number, which editors take for an integer, or a SIP URI."""
+        return explained(PARTY_FORM, self.what)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the number or URI."""
@@ -122,11 +155,11 @@ class Party(Shape[str]):
 
 
 PARTY = Party()
-BOOLEAN = Scalar("true or false", boolean)
-TRUE = Scalar("true", only_true)
-RING = Scalar("a duration such as 20s", ring)
-POSITIVE = Scalar("a whole number", positive)
-ZONE = Scalar("an IANA time zone", zone)
+BOOLEAN = Scalar("true or false", boolean, _words_form(*sorted(_TRUE | _FALSE)))
+TRUE = Scalar("true", only_true, _words_form(*sorted(_TRUE)) | {"not": {"const": False}})
+RING = Scalar("a duration such as 20s", ring, _RING_FORM)
+POSITIVE = Scalar("a whole number", positive, _COUNT_FORM)
+ZONE = Scalar("an IANA time zone", zone, {"type": "string"})
 TEXT = Scalar("text", str)
-PREFIX = Scalar("the beginning of a number, such as +1900", check_prefix)
+PREFIX = Scalar("the beginning of a number, such as +1900", check_prefix, _PREFIX_FORM)
 DESTINATION_NAME = Name("destination")

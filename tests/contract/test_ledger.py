@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import random
-import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import MISSING, dataclass, fields
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import MISSING, fields
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +20,8 @@ from callflow import record as states
 from callflow.agenda import wake_at
 from callflow.ledger import OVERRIDE, PRESENCE, Setting, UnchangedError
 from callflow.record import Entry, Leg, Record
-from callflow.redis import RedisLedger
 from callflow.sqlite import SqliteLedger
+from tests.contract.ledger_work import NOW, Opener, count_up, leg, pace, ring, take_due
 from tests.redis_server import RedisServer
 
 if TYPE_CHECKING:
@@ -31,24 +29,10 @@ if TYPE_CHECKING:
 
     from callflow.ledger import Ledger
 
-NOW = 1_790_000_000.123456
-CENTURY = 36_500.0
-"""Days for which everything is kept, whatever the clock says."""
+    Many = Callable[[Callable[[Opener, int], Any]], list[Any]]
+
+PROCESSES = 3
 TIMES = st.floats(NOW - 5, NOW + 5)
-
-
-@dataclass(frozen=True)
-class Opener:
-    """Opens the same ledger again and again, as processes do."""
-
-    backend: str
-    place: str
-    folder: str
-
-    def __call__(self) -> Ledger:
-        if self.backend == "sqlite":
-            return SqliteLedger(f"{self.folder}/new/ledger.sqlite3")
-        return RedisLedger(self.place, days=CENTURY, prefix=f"test:{self.folder}:")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +41,7 @@ def redis_url() -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "mirror"])
 def opened(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Opener:
     return Opener(request.param, redis_url, str(tmp_path))
 
@@ -67,19 +51,6 @@ def ledger(opened: Opener) -> Iterator[Ledger]:
     made = opened()
     yield made
     made.close()
-
-
-def leg(token: str, destination: str = "ana", **more: Any) -> Leg:
-    values: dict[str, Any] = {
-        "round": 1,
-        "transfer_to": "+19195550101",
-        "stage": "rule 1",
-        "reason": "unconditional",
-        "request": {"state": "transferring"},
-        "ring": 20,
-        "started_at": NOW,
-    }
-    return Leg(token=token, destination=destination, **(values | more))
 
 
 def seen(ledger: Ledger, call_id: str = "c-1", at: float = NOW, **values: Any) -> None:
@@ -346,100 +317,46 @@ class TestPing:
 # Many at once
 
 
-def in_threads(work: Callable[[int], Any], count: int) -> list[Any]:
-    """Begin all at the same moment."""
-    barrier = threading.Barrier(count)
-
-    def run(number: int) -> Any:
-        barrier.wait()
-        return work(number)
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
-
-
-def in_processes(work: Callable[[Opener, int], Any], opened: Opener, count: int = 3) -> list[Any]:
+@pytest.fixture(scope="session")
+def processes() -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
-        return list(pool.map(work, [opened] * count, range(count)))
+    with ProcessPoolExecutor(PROCESSES, mp_context=context) as pool:
+        yield pool
 
 
-def _count_up(opened: Opener, _: int) -> None:
-    ledger = opened()
+@pytest.fixture
+def in_processes(processes: ProcessPoolExecutor, opened: Opener) -> Many:
+    """Does the same in several processes at once."""
 
-    def change(record: Record, _: Callable[[str], int]) -> None:
-        record.retries += 1
-        record.note(NOW, "counted")
+    def run(work: Callable[[Opener, int], Any]) -> list[Any]:
+        return list(processes.map(work, [opened] * PROCESSES, range(PROCESSES)))
 
-    def run(_: int) -> None:
-        for _number in range(10):
-            ledger.update("c-1", change)
-        ledger.close()
-
-    in_threads(run, 4)
+    return run
 
 
-def _ring(opened: Opener, process: int) -> int:
-    """Ring a destination that takes three, for many calls at once; return how many got through."""
-    ledger = opened()
-
-    def run(thread: int) -> int:
-        def change(record: Record, in_progress: Callable[[str], int]) -> int:
-            if in_progress("ana") >= 3:
-                return 0
-            record.legs.append(leg(f"t-{process}-{thread}"))
-            return 1
-
-        return ledger.update(f"c-{process}-{thread}", change)
-
-    return sum(in_threads(run, 6))
-
-
-def _take_due(opened: Opener, process: int) -> list[str]:
-    """Take every call that is due, as workers do."""
-    ledger, taken = opened(), []
-
-    def change(record: Record, _: Callable[[str], int]) -> None:
-        if record.holder != "nobody":
-            raise UnchangedError
-        record.holder, record.held_until = f"p-{process}", NOW + 1000
-
-    while found := ledger.due(NOW, 5):
-        random.shuffle(found)
-        for call_id in found:
-            try:
-                ledger.update(call_id, change)
-            except UnchangedError:
-                continue
-            taken.append(call_id)
-    return taken
-
-
-def _pace(opened: Opener, _: int) -> list[float]:
-    ledger = opened()
-    return [ledger.slot("requests", NOW, 0.25, NOW) for _ in range(20)]
-
-
+@pytest.mark.xdist_group("ledger-processes")
 class TestManyAtOnce:
-    def test_no_change_is_lost(self, opened: Opener) -> None:
-        in_processes(_count_up, opened)
+    def test_no_change_is_lost(self, opened: Opener, in_processes: Many) -> None:
+        in_processes(count_up)
         record = load(opened())
         assert (record.retries, record.version) == (120, 120)
         assert len(opened().journal("c-1")) == 120
 
-    def test_no_destination_gets_more_than_it_takes(self, opened: Opener) -> None:
-        assert sum(in_processes(_ring, opened)) == 3
+    def test_no_destination_gets_more_than_it_takes(
+        self, opened: Opener, in_processes: Many
+    ) -> None:
+        assert sum(in_processes(ring)) == 3
         assert opened().in_progress() == {"ana": 3}
 
-    def test_each_due_call_is_taken_once(self, opened: Opener) -> None:
+    def test_each_due_call_is_taken_once(self, opened: Opener, in_processes: Many) -> None:
         calls = [f"c-{number}" for number in range(30)]
         for number, call_id in enumerate(calls):
             seen(opened(), call_id, holder="nobody", held_until=NOW - number)
-        taken = in_processes(_take_due, opened)
+        taken = in_processes(take_due)
         assert sorted(chain.from_iterable(taken)) == sorted(calls)
 
-    def test_moments_of_a_pace_are_never_shared(self, opened: Opener) -> None:
-        taken = sorted(chain.from_iterable(in_processes(_pace, opened)))
+    def test_moments_of_a_pace_are_never_shared(self, in_processes: Many) -> None:
+        taken = sorted(chain.from_iterable(in_processes(pace)))
         assert taken == [NOW + 0.25 * number for number in range(60)]
 
 

@@ -221,7 +221,7 @@ def test_diff_says_in_words_what_changes(tmp_path: Path) -> None:
     assert ended.stdout.splitlines() == [
         (
             "main, fri 15:00-17:00, any caller not in spam, reception not busy:"
-            " answering → reception, then ana, then bo"
+            " answering → reception, then ana + bo"
         ),
         "main, fri 15:00-17:00, any caller not in spam, reception busy: answering → ana",
         "2 differences",
@@ -307,8 +307,9 @@ def test_replay_follows_the_outcomes_and_facts_of_the_time(
     book, url = ledger
     main = "+19195551000"
     note_call(book, call_to(main, MONDAY), Facts(frozenset({"reception"})))
-    note_call(book, call_to(main, MONDAY), Facts(), ("no-answer", "no-answer"))
-    note_call(book, call_to(main, MONDAY), Facts(presence={"ana": "dnd"}), ("no-answer",))
+    note_call(book, call_to(main, MONDAY), Facts(), ("no-answer",))
+    late = MONDAY + dt.timedelta(hours=1)
+    note_call(book, call_to(main, late), Facts(presence={"ana": "dnd"}), ("no-answer",))
     book.close()
     new = tmp_path / "new.yaml"
     new.write_text(SHIPPED.replace("+19195550103", "+19195550109"), "utf-8")  # bo's number
@@ -318,6 +319,6 @@ def test_replay_follows_the_outcomes_and_facts_of_the_time(
     before, after = "+19195550103", "+19195550109"
     reception, ana = "+19195550101", "+19195550102"
     assert ways == {
-        (f"{reception}, then {ana}, then {before}", f"{reception}, then {ana}, then {after}"),
+        (f"{reception}, then {ana} + {before}", f"{reception}, then {ana} + {after}"),
         (f"{reception}, then {before}", f"{reception}, then {after}"),
     }

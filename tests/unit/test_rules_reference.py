@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from routing import expectations
-from routing.reader import _DIALING, SECTIONS, read
+from routing.reader import DIALING, SECTIONS, read
 from routing.reading import actions, lines, times
 from routing.reading import expectations as expect
 from routing.reading.shapes import Built, Record
@@ -57,8 +57,8 @@ def record_of(shape: Any) -> Record:
 
 
 RECORDS = [
-    *(_DIALING, actions.DESTINATION, record_of(actions._STEP), record_of(lines._RULE)),
-    *(record_of(lines.WHEN), lines._LINE, times._COUNTRY, times._SCHEDULE),
+    *(DIALING, actions.DESTINATION, record_of(actions._STEP), record_of(lines._RULE)),
+    *(record_of(lines.WHEN), lines.LINE, times.COUNTRY, times.SCHEDULE),
     *(record_of(times._SPECIAL), record_of(expect.EXPECT.item)),
     record_of(actions.audio_shape("audio")),
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,3 +37,16 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     place.write_bytes(b"something else entirely, and long enough to be looked at" * 50)
     with pytest.raises(LedgerError):
         SqliteLedger(str(place)).ping()
+
+
+def test_a_database_of_something_else_is_refused_at_once_each_time(tmp_path: Path) -> None:
+    place = tmp_path / "ledger.sqlite3"
+    with contextlib.closing(sqlite3.connect(place)) as other:
+        other.execute("CREATE TABLE calls (something TEXT)")
+        other.commit()
+    ledger = SqliteLedger(str(place))
+    for _ in range(3):
+        started = time.monotonic()
+        with pytest.raises(LedgerError, match="cannot be opened"):
+            ledger.ping()
+        assert time.monotonic() - started < 2

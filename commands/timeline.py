@@ -1,0 +1,174 @@
+"""`flask rules timeline`: who is reached when."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+from flask import current_app
+
+from callflow.ledger import OVERRIDE, LedgerError
+from commands.output import JSON_OPTION, good_rules, known, pairs, print_json, rules_path
+from commands.timeline_svg import as_svg
+from commands.timeline_text import as_text
+from routing.callers import normal_party
+from routing.dates import parse_date
+from routing.problems import Wrong
+from routing.reading.values import instant
+from routing.timeline import Override, Supposed, home_zone, timeline
+from routing.words import OVERRIDES, PRESENCE_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from routing.rules import RuleSet
+    from routing.timeline import Day, LineTimeline, Reach, Segment, Timeline
+
+
+@click.command("timeline")
+@click.argument("line", required=False)
+@click.option("--from", "first", metavar="DATE", help="2026-03-09. Default: today.")
+@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 366))
+@click.option("--svg", type=click.File("w", encoding="utf-8", lazy=True), help="Draw it.")
+@click.option("--from-number", "caller", metavar="N", help="Default: in no caller list.")
+@click.option("--busy", multiple=True, metavar="D", help="A destination at its capacity.")
+@click.option("--presence", multiple=True, metavar="P=STATE", help="A person's presence.")
+@click.option(
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="S=STATE[@TIME..TIME]",
+    help="A schedule set open or closed, besides those in force.",
+)
+@click.option("--rules", "file", metavar="FILE", help="Another rules file.")
+@JSON_OPTION
+def timeline_command(
+    line: str | None, file: str | None, svg: IO[str] | None, as_json: bool, **given: Any
+) -> None:
+    """Show who is reached when: every line, or LINE, for a week.
+
+    It holds for an ordinary caller, when nobody is busy and everybody is available; the options
+    suppose something else. Overrides that are set count from now to their end, but not for
+    another rules file.
+    """
+    rules = good_rules(rules_path(file))
+    lines = [rules.lines[known("line", line, rules.lines)]] if line else list(rules.lines.values())
+    first = _date(given["first"]) if given["first"] else dt.datetime.now(home_zone(rules)).date()
+    in_force = () if file else _overrides_in_force(rules)
+    found = timeline(rules, lines, first, given["days"], _supposed(rules, given, in_force))
+    if svg:
+        svg.write(as_svg(found))
+    if as_json:
+        print_json(as_data(found))
+    elif not svg:
+        click.echo(as_text(found), color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return parse_date(text)
+    except Wrong as wrong:
+        raise click.UsageError(f"--from: {wrong}") from None
+
+
+def _supposed(rules: RuleSet, given: dict[str, Any], in_force: Iterable[Override]) -> Supposed:
+    caller = given["caller"]
+    return Supposed(
+        normal_party(caller) if caller else rules.default_caller,
+        f"the caller {caller}" if caller else "an ordinary caller",
+        frozenset(known("destination", name, rules.limited) for name in given["busy"]),
+        pairs("--presence", given["presence"], rules.persons, PRESENCE_STATES),
+        (*in_force, *(_override(rules, each) for each in given["overrides"])),
+    )
+
+
+def _overrides_in_force(rules: RuleSet) -> list[Override]:
+    """Return what operators have set, from now on: what was so before is not known."""
+    now = time.time()
+    try:
+        found = current_app.extensions["callrouter"].ledger.settings(OVERRIDE, now)
+    except LedgerError as error:
+        raise click.ClickException(str(error)) from None
+    start = dt.datetime.fromtimestamp(int(now), dt.UTC)
+    return [
+        Override(each.name, each.value, start, _end(each.until))
+        for each in found
+        if each.name in rules.schedules
+    ]
+
+
+def _end(until: float | None) -> dt.datetime | None:
+    return None if until is None else dt.datetime.fromtimestamp(until, dt.UTC)
+
+
+def _override(rules: RuleSet, text: str) -> Override:
+    """Return the override of `office=closed@2026-03-09T12:00..2026-03-10T08:00`."""
+    pair, _, times = text.partition("@")
+    ((name, state),) = pairs("--override", (pair,), rules.schedules, OVERRIDES).items()
+    if not times:
+        return Override(name, state)
+    start, _, end = times.partition("..")
+    zone = rules.schedules[name].zone
+    try:
+        found = Override(name, state, instant(start, zone), instant(end, zone))
+    except Wrong as wrong:
+        raise click.UsageError(f"--override: {wrong}") from None
+    if not found.lasts():
+        raise click.UsageError(f"--override: {times} ends before it begins")
+    return found
+
+
+def as_data(found: Timeline) -> dict[str, Any]:
+    """Return what `flask rules timeline --json` prints."""
+    supposed, zone = found.supposed, found.zone
+    days = found.lines[0].days
+    return {
+        "timezone": zone.key,
+        "from": days[0].wall.start.astimezone(zone).isoformat(),
+        "to": days[-1].wall.end.astimezone(zone).isoformat(),
+        "supposed": {
+            "from": supposed.caller,
+            "busy": sorted(supposed.busy),
+            "presence": dict(supposed.presence),
+        },
+        "overrides": [_override_data(each, zone) for each in supposed.overrides],
+        "segments": [_segment(each, zone) for line in found.lines for each in line.segments],
+        "notes": [note for line in found.lines for day in line.days for note in _notes(line, day)],
+    }
+
+
+def _override_data(override: Override, zone: dt.tzinfo) -> dict[str, Any]:
+    return {
+        "schedule": override.schedule,
+        "state": override.state,
+        "from": override.start.astimezone(zone).isoformat() if override.start else None,
+        "until": override.end.astimezone(zone).isoformat() if override.end else None,
+    }
+
+
+def _segment(segment: Segment, zone: dt.tzinfo) -> dict[str, Any]:
+    return {
+        "line": segment.line,
+        "from": segment.start.astimezone(zone).isoformat(),
+        "to": segment.end.astimezone(zone).isoformat(),
+        "rule": segment.rule,
+        **_reach(segment.reach),
+        "because": segment.because,
+        "diversionReason": segment.reason,
+    }
+
+
+def _reach(reach: Reach) -> dict[str, Any]:
+    """Return `rings` with who rings first, as in `expect`, and `then` with who rings after."""
+    if reach.steps:
+        steps = [list(each) if len(each) > 1 else each[0] for each in reach.steps]
+        return {"rings": steps[:1], **({"then": steps[1:]} if steps[1:] else {})}
+    return {"rejects": True} if reach.rejects else {"announces": reach.announces}
+
+
+def _notes(line: LineTimeline, day: Day) -> list[dict[str, Any]]:
+    where = {"line": line.line.name, "date": day.wall.date.isoformat()}
+    return [{**where, "kind": each.kind, "text": each.text} for each in day.notes]
