@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from callflow.record import Leg, Record
+    from routing.conditions import Facts
     from routing.route import Move, Route
 
     Change = Callable[[Record], None]
@@ -48,14 +49,19 @@ def over(because: str) -> Change:
     return lambda record: record.end(time.time(), because)
 
 
-def decided(chosen: Route, digest: str) -> Change:
-    """Note where the rules send the call."""
+def decided(chosen: Route, digest: str, at: float, facts: Facts) -> Change:
+    """Note where the rules send the call, and what was so at that instant: it can be replayed."""
+    known = {
+        "busy": sorted(facts.busy),
+        "presence": dict(facts.presence),
+        "overrides": dict(facts.overrides),
+    }
 
     def change(record: Record) -> None:
         record.plan = routes.dump(chosen)
         record.line, record.rule, record.action = chosen.line, chosen.rule, chosen.action
         record.rules_digest = digest
-        record.note(time.time(), "decision", line=chosen.line, rule=chosen.rule, rules=digest)
+        record.note(at, "decision", line=chosen.line, rule=chosen.rule, rules=digest, facts=known)
 
     return change
 

@@ -84,6 +84,7 @@ class LegTasks:
 
         def declined(record: Record) -> None:  # while it listened: they were never joined
             record.outcome, record.doubt = REJECTED, True
+            record.note(time.time(), "outcome", outcome=REJECTED, cause="left during the whisper")
             record.move("declined")
 
         return declined

@@ -127,7 +127,7 @@ class Tasks:
         call = Call(record.to, record.caller, now, record.anonymous, record.diverted)
         chosen = route(rules, call, facts)
         move = routes.first_move(chosen, facts)
-        return chosen, move, changes.decided(chosen, rules.digest)
+        return chosen, move, changes.decided(chosen, rules.digest, now.timestamp(), facts)
 
     def _next(self, job: Job) -> Change:
         """Make the move that follows an attempt that did not connect."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +16,13 @@ from routing.problems import RulesError, did_you_mean
 from routing.reader import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from routing.problems import Problem
     from routing.rules import RuleSet
 
+_A_WHILE = 1.0
+"""Seconds after which progress is shown."""
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
@@ -49,11 +54,12 @@ def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
 
 
 def print_problems(errors: Iterable[Problem], warnings: Iterable[Problem]) -> None:
-    """Print what is wrong with a file as JSON."""
+    """Print what is wrong with a file as JSON, as `flask rules check` does."""
     print_json(
         {
             "errors": [each.as_json() for each in errors],
             "warnings": [each.as_json() for each in warnings],
+            "information": [],
         }
     )
 
@@ -95,3 +101,21 @@ def problem_line(path: Path, kind: str, problem: Problem) -> str:
 def print_json(data: Any) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Callable[[], None]]:
+    """Give a function to call for each step; a bar shows on a terminal when it takes a while."""
+    began = time.monotonic()
+    bar = click.progressbar(length=length, label=label, file=sys.stderr)
+    done = 0
+
+    def tick() -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty() and time.monotonic() - began > _A_WHILE:
+            bar.update(done - bar.pos)
+
+    yield tick
+    if bar.pos:
+        bar.render_finish()

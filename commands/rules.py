@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.check import check
+from commands.compare import diff, replay
 from commands.explanation import as_data, as_text
 from commands.output import (
     JSON_OPTION,
@@ -14,22 +17,20 @@ from commands.output import (
     known,
     pairs,
     print_json,
-    print_problems,
-    problem_line,
     rules_path,
-    text_of,
 )
-from routing import expectations
 from routing.callers import can_call, is_withheld, normal_party
 from routing.conditions import Call, Facts
-from routing.problems import Problem, RulesError, Wrong, did_you_mean
-from routing.proof import changes
-from routing.reader import read
+from routing.coverage import results
+from routing.problems import Wrong, did_you_mean
+from routing.reach import instants
 from routing.reading.values import instant
 from routing.router import route, walk
+from routing.sweep import Sweep
 from routing.words import DIVERSION_REASONS, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
+    from routing.expectations import Result
     from routing.rules import RuleSet
 
 
@@ -38,51 +39,13 @@ def rules() -> None:
     """Check, explain and test the routing rules."""
 
 
-@rules.command("check")
-@click.argument("file", required=False)
-@click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@JSON_OPTION
-def check(file: str | None, strict: bool, as_json: bool) -> None:
-    """Say everything that is wrong with the rules, and whether their expectations hold."""
-    path = rules_path(file)
-    summary = ""
-    try:
-        found = read(text_of(path))
-        errors, warnings = _failed(found), list(found.warnings)
-        summary = _summary(found)
-    except RulesError as error:
-        errors, warnings = error.errors, error.warnings
-    if as_json:
-        print_problems(errors, warnings)
-    else:
-        for each in errors:
-            click.echo(problem_line(path, "error", each))
-        for each in warnings:
-            click.echo(problem_line(path, "warning", each))
-        click.echo(f"{path}: {len(errors)} errors, {len(warnings)} warnings{summary}")
-    if errors or (strict and warnings):
-        raise click.exceptions.Exit(1)
+for _command in (check, diff, replay):
+    rules.add_command(_command)
 
 
-def _failed(found: RuleSet) -> list[Problem]:
-    """Return the expectations that fail, as errors of the file."""
-    results = _test(found)
-    return [
-        Problem(result.place, 5, f"expect[{index}]", "expectation-failed", result.because)
-        for index, result in enumerate(results)
-        if not result.passed
-    ]
-
-
-def _summary(found: RuleSet) -> str:
-    count = sum(len(line.rules) for line in found.lines.values())
-    return f"; {len(found.lines)} lines, {count} rules, {len(found.expectations)} expectations"
-
-
-def _test(found: RuleSet) -> list[expectations.Result]:
-    now = dt.datetime.now(dt.UTC)
-    needed = any(each.at is None for each in found.expectations)
-    return expectations.test(found, changes(found, now) if needed else ())
+def _test(found: RuleSet) -> list[Result]:
+    sweep = Sweep(dt.datetime.now(dt.UTC))
+    return results(found, partial(instants, found, sweep))[0]
 
 
 @rules.command("test")
@@ -91,16 +54,16 @@ def _test(found: RuleSet) -> list[expectations.Result]:
 def test(file: str | None, as_json: bool) -> None:
     """Judge each `expect` of the rules: pass, or fail with the difference."""
     path = rules_path(file)
-    results = _test(good_rules(path, as_json=as_json))
-    failed = [each for each in results if not each.passed]
-    passed = len(results) - len(failed)
+    judged = _test(good_rules(path, as_json=as_json))
+    failed = [each for each in judged if not each.passed]
+    passed = len(judged) - len(failed)
     if as_json:
         listed = [
-            {"line": each.place, "passed": each.passed, "because": each.because} for each in results
+            {"line": each.place, "passed": each.passed, "because": each.because} for each in judged
         ]
         print_json({"passed": passed, "failed": len(failed), "results": listed})
     else:
-        for each in results:
+        for each in judged:
             mark = click.style("pass", fg="green") if each.passed else click.style("FAIL", fg="red")
             because = "" if each.passed else f": {each.because}"
             click.echo(f"{mark} {path}:{each.place}{because}")
@@ -112,6 +75,7 @@ def test(file: str | None, as_json: bool) -> None:
 @rules.command("explain")
 @click.option("--to", "to", required=True, metavar="N", help="A line's name or a called number.")
 @click.option("--from", "caller", metavar="N", help="Default: a number in no caller list.")
+@click.option("--anonymous", is_flag=True, help="The caller withholds the number.")
 @click.option("--at", metavar="TIME", help="2026-03-09T09:00 in the file's zone. Default: now.")
 @click.option("--busy", multiple=True, metavar="D", help="A destination at its capacity.")
 @click.option("--presence", multiple=True, metavar="P=STATE", help="A person's presence.")
@@ -123,7 +87,7 @@ def test(file: str | None, as_json: bool) -> None:
 def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     """Show the route of a call: each rule and why, then each attempt with its request."""
     found = good_rules(rules_path(file), as_json=as_json)
-    call = _call(found, to, given["caller"], given["at"], given["diverted"])
+    call = _call(found, to, given)
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
         pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
@@ -138,9 +102,8 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
         click.echo(as_text(call, walked, len(outcomes), found.zone))
 
 
-def _call(
-    found: RuleSet, to: str, caller: str | None, at: str | None, diverted: str | None
-) -> Call:
+def _call(found: RuleSet, to: str, given: dict[str, Any]) -> Call:
+    caller: str | None = given["caller"]
     line = found.lines.get(to)
     number = line.numbers[0] if line else normal_party(to)
     if line is None and not to.startswith(("+", "sip:")):
@@ -149,9 +112,10 @@ def _call(
     party = found.default_caller if caller is None else normal_party(caller)
     if not can_call(party):
         raise click.UsageError(f"--from: {caller!r} is no number, sip:user@host or anonymous")
-    if diverted is not None:
-        known("diversion reason", diverted, DIVERSION_REASONS)
-    return Call(number, party, _instant(found, at), is_withheld(party), diverted)
+    if given["diverted"] is not None:
+        known("diversion reason", given["diverted"], DIVERSION_REASONS)
+    withheld = given["anonymous"] or is_withheld(party)
+    return Call(number, party, _instant(found, given["at"]), withheld, given["diverted"])
 
 
 def _instant(found: RuleSet, at: str | None) -> dt.datetime:

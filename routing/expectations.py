@@ -56,10 +56,11 @@ def test(rules: RuleSet, every_instant: Iterable[dt.datetime]) -> list[Result]:
     Entries without `at` are judged at each of `every_instant` until one fails.
     """
     instants = tuple(every_instant)
-    return [_result(rules, each, instants) for each in rules.expectations]
+    return [judge(rules, each, instants) for each in rules.expectations]
 
 
-def _result(rules: RuleSet, expectation: Expectation, instants: tuple[dt.datetime, ...]) -> Result:
+def judge(rules: RuleSet, expectation: Expectation, instants: Iterable[dt.datetime]) -> Result:
+    """Return whether one entry passes; without `at` it must do so at each of `instants`."""
     for at in (expectation.at,) if expectation.at else instants:
         differs = difference(rules, expectation, at)
         if differs:

@@ -103,6 +103,7 @@ class _Sections:
                 if each.capacity is not None
             },
             schedules=self.context.names["schedule"],
+            calendars=self.context.names["calendar"],
             persons=frozenset(self.context.names["person"]),
             emergency=self.context.emergency,
             zone=self.context.zone,

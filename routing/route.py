@@ -259,7 +259,9 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
         stage = route.stages[progress.stage]
         if not isinstance(stage.action, TransferAction):
             return Move(progress, ending=stage.action, skipped=skipped)
-        progress = replace(progress, step=progress.step + 1)
+        progress = Progress(
+            stage=progress.stage, step=progress.step + 1, used=progress.used, reason=progress.reason
+        )
         step = stage.action.steps[progress.step]
         skips = [(each, _skip(each, facts)) for each in step.destinations]
         ringing = tuple(each for each, skip in skips if skip is None)
@@ -311,7 +313,11 @@ def _take_over(
     route: Route, progress: Progress, outcome: str, presence: str, cause: str | None
 ) -> Progress | None:
     names = [stage.name for stage in route.stages]
-    for name in (*HANDLERS_BY_OUTCOME[outcome], OTHERWISE, EMERGENCY):
+    followers: tuple[str, ...] = (*HANDLERS_BY_OUTCOME[outcome], OTHERWISE, EMERGENCY)
+    at_hand = names[progress.stage]
+    if progress.stage and at_hand in followers[-2:]:  # no way back to the rule's handlers
+        followers = followers[followers.index(at_hand) + 1 :]
+    for name in followers:
         # The first stage is the chosen rule, whatever its name.
         index = names.index(name, 1) if name in names[1:] else None
         if index is not None and index not in progress.used:

@@ -38,10 +38,10 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     if line is None:
         stages, trace = rules.emergency, Trace(call, facts, (), _NO_LINE)
         return _plain(rules, call, None, EMERGENCY, stages, trace)
-    for index, rule in enumerate(line.rules):
-        if _all_hold(rule.conditions, call, facts):
-            trace = Trace(call, facts, line.rules[: index + 1], None)
-            return _chosen(rules, call, line, rule, facts, trace)
+    index = first_that_holds(line, call, facts)
+    if index < len(line.rules):
+        trace = Trace(call, facts, line.rules[: index + 1], None)
+        return _chosen(rules, call, line, line.rules[index], facts, trace)
     trace = Trace(call, facts, line.rules, _NO_RULE_HELD)
     return _plain(rules, call, line, OTHERWISE, line.otherwise, trace)
 
@@ -79,12 +79,21 @@ def _plain(
     )
 
 
+def first_that_holds(line: Line, call: Call, facts: Facts) -> int:
+    """Return which rule of a line is chosen; the number of its rules if none holds."""
+    for index, rule in enumerate(line.rules):
+        if all_hold(rule.conditions, call, facts):
+            return index
+    return len(line.rules)
+
+
 def _shown(call: Call) -> str:
     """Return who calls as others may hear it: a number that is withheld may come all the same."""
     return ANONYMOUS if call.anonymous else call.caller
 
 
-def _all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:
+def all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> bool:
+    """Return whether a rule with these conditions holds."""
     for condition in conditions:  # noqa: SIM110 - `all` of a generator costs twice the time here
         if not condition.holds(call, facts):
             return False

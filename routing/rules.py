@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from catapult.transfer import Audio
     from routing.conditions import Condition
+    from routing.dates import Calendar
     from routing.expectations import Expectation
     from routing.problems import Problem
     from routing.schedule import Schedule
@@ -146,6 +147,7 @@ class RuleSet:
     limited: Mapping[str, int]
     """Capacity of each destination that has one."""
     schedules: Mapping[str, Schedule]
+    calendars: Mapping[str, Calendar]
     persons: frozenset[str]
     emergency: tuple[Stage, ...]
     zone: ZoneInfo | None

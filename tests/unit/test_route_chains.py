@@ -368,3 +368,24 @@ def test_a_group_that_is_recorded() -> None:
         {"from": "+19195551000", "to": "+19195550101", "callTimeout": 9, "recordingEnabled": True},
         {"from": "+19195551000", "to": "+19195550105", "callTimeout": 45, "recordingEnabled": True},
     ]
+
+
+def test_after_otherwise_no_handler_of_the_rule_takes_over() -> None:
+    rules = read(
+        """
+version: 1
+destinations: {a: +19195550101, b: +19195550102, c: +19195550103, d: +19195550104}
+lines:
+  main:
+    numbers: +19195551000
+    rules: [{name: first, transferTo: a, onNoAnswer: {transferTo: b}}]
+    otherwise: {transferTo: c}
+emergency: {transferTo: d}
+"""
+    )
+    call = Call("+19195551000", "+12125550100", dt.datetime(2026, 3, 9, tzinfo=dt.UTC))
+    chosen = route(rules, call, Facts())
+    walked = walk(chosen, Facts(), ["busy", "no-answer", "no-answer", "no-answer"])
+    rung = [each.label for attempt in walked.attempts for each in attempt.destinations]
+    assert rung == ["a", "c", "d"]
+    assert walked.last.ending is not None
