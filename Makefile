@@ -21,7 +21,7 @@ run: $(READY)  ## serve for real; settings come from the environment
 	@$(BIN)/gunicorn app:app
 
 test: $(DEV_READY)  ## every test
-	@$(BIN)/pytest -n 4 --dist loadfile
+	@$(BIN)/pytest -n 4 --dist worksteal
 
 lint: $(DEV_READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

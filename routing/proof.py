@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from routing.rules import Line, RuleSet, Stage
     from routing.worlds import Witness, World
 
-__all__ = ["SWEEP_DAYS", "LineProof", "Proof", "changes", "prove"]
+__all__ = ["SWEEP_DAYS", "LineProof", "Proof", "prove"]
 ENDS_SOON = 60
 """Days before its end from which on a calendar is warned of."""
 Reached = tuple[str, str]

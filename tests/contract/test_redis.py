@@ -366,8 +366,9 @@ class TestMirror:
         assert all(each.cancelled for each in record.legs)
 
     def test_others_are_left_alone_until_they_had_time(
-        self, server: RedisServer, hosts: list[Host]
+        self, server: RedisServer, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("callflow.mirror._GRACE", 10.0)  # a busy machine needs longer
         first, second = hosts
         first.update(ring("t-1"))
         for host in hosts:
@@ -377,12 +378,12 @@ class TestMirror:
         second.update(lambda record: record.note(1.0, "noticed"), "c-2")
         server.start()
         second.ledger.look()
-        assert second.ledger.due(time.time() + 30, 9) == []
+        assert second.ledger.due(time.time() + 30, 9) == ["c-2"]  # its own, and not c-1
         found: list[str | None] = []
         asking = threading.Thread(target=lambda: found.append(second.ledger.call_of("t-2")))
         asking.start()
         first.ledger.look()
-        asking.join(3)
+        asking.join(15)
         assert found == ["c-1"]
 
     def test_copies_that_cannot_be_kept_are_told_and_do_no_harm(
