@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from callflow.facts import NoRulesError
 from callflow.ledger import LedgerError, UnchangedError
 from callflow.leg_tasks import WHISPER
 from callflow.tasks import ANNOUNCEMENT
@@ -74,7 +75,15 @@ class CallHandler:
             raise NotRoutedError(str(error)) from error
         if call_id is None:
             raise UnknownLegError
-        self._work(call_id, lambda record: self._leg(record, token, event, now))
+        destination = None
+
+        def fact(record: Record) -> None:  # may be made several times, so it tells nobody
+            nonlocal destination
+            destination = _leg(record, token, event, now)
+
+        self._work(call_id, fact)
+        if event.type == "answer" and destination is not None:
+            self._tell("answered", call_id=call_id, destination=destination)
 
     def _work(self, call_id: str, fact: Callable[[Record], None]) -> None:
         try:
@@ -107,23 +116,30 @@ class CallHandler:
         Without a callback URL of their own, events of transferred legs may come where those of
         incoming calls do.
         """
-        return bool(self._settings.public_url) or record.to in self._facts.rules().line_by_number
+        if self._settings.public_url:
+            return True
+        try:
+            return record.to in self._facts.rules().line_by_number
+        except NoRulesError:
+            return False
 
-    def _leg(self, record: Record, token: str, event: Event, now: float) -> None:
-        leg = record.leg(token)
-        if leg is None:
-            return
-        record.note(now, "event", leg=leg.destination, event=dict(event.body))
-        leg.leg_id = leg.leg_id or event.call_id
-        if event.type == "answer":
-            record.answered(token, event.call_id, now)
-            self._tell("answered", call_id=record.call_id, destination=leg.destination)
-        elif event.type in {"hangup", "reject"}:
-            record.ended(token, outcome_of(event.cause), event.cause, now)
-        elif event.type == "timeout":
-            record.ended(token, NO_ANSWER, "timeout", now)
-        elif _is_done(event, WHISPER):
-            leg.whisper_over = True
+
+def _leg(record: Record, token: str, event: Event, now: float) -> str | None:
+    """Note what an event says of a leg; return the leg's destination, None if it is not there."""
+    leg = record.leg(token)
+    if leg is None:
+        return None
+    record.note(now, "event", leg=leg.destination, event=dict(event.body))
+    leg.leg_id = leg.leg_id or event.call_id
+    if event.type == "answer":
+        record.answered(token, event.call_id, now)
+    elif event.type in {"hangup", "reject"}:
+        record.ended(token, outcome_of(event.cause), event.cause, now)
+    elif event.type == "timeout":
+        record.ended(token, NO_ANSWER, "timeout", now)
+    elif _is_done(event, WHISPER):
+        leg.whisper_over = True
+    return leg.destination
 
 
 def _see(record: Record, event: Event, now: float) -> None:

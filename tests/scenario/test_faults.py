@@ -332,3 +332,10 @@ def test_answering_that_outlasts_the_budget_is_done_by_the_fallback(does: str) -
         (problem,) = service.phone.problems()
         assert (problem["event"], problem["status"]) == ("incomingcall", 503)
         assert len(service.transfers(call_id)) == 1
+
+
+def test_without_rules_and_public_url_a_call_is_given_back() -> None:
+    with Service("lines: nothing", stub=True, ready=False, PUBLIC_URL=None) as service:
+        answer = service.post(event("answer", new_call_id(), PLAIN))
+        assert answer.status_code == 503
+        assert service.transfers() == []
