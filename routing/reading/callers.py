@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from routing.callers import ANONYMOUS, CallerList, caller_list
-from routing.problems import Path, Wrong, did_you_mean
+from routing.problems import Path, did_you_mean
 from routing.reading.numbers import check_caller, looks_like_number, looks_like_uri
 from routing.reading.shapes import (
     ANY_SCALAR,
@@ -15,6 +15,7 @@ from routing.reading.shapes import (
     OneOrMore,
     Schema,
     explained,
+    made,
     text_of,
     unknown_name,
 )
@@ -61,11 +62,7 @@ class Caller:
         if text != ANONYMOUS and not (looks_like_number(text) or looks_like_uri(text)):
             self._no_pattern(text, node, path, context)
             return None
-        try:
-            return check_caller(text, node, path, context)
-        except Wrong as wrong:
-            context.problems.error(node, path, wrong.code, str(wrong))
-            return None
+        return made(lambda: check_caller(text, node, path, context), node, path, context)
 
     def _no_pattern(self, text: str, node: Node, path: Path, context: Context) -> None:
         if self.named and text.lower() != ANONYMOUS:

@@ -10,7 +10,7 @@ from routing.expectations import Expectation
 from routing.problems import Path, Wrong
 from routing.reading.document import Mapping
 from routing.reading.lines import BusyDestination, PresenceOf
-from routing.reading.numbers import check_party, looks_like_number, looks_like_uri
+from routing.reading.numbers import looks_like_number, looks_like_uri
 from routing.reading.shapes import (
     ANY_SCALAR,
     Built,
@@ -121,11 +121,7 @@ class Label:
         if text is None or text in context.names["destination"]:
             return text
         if looks_like_number(text) or looks_like_uri(text):
-            try:
-                return check_party(text, node, path, context)
-            except Wrong as wrong:
-                context.problems.error(node, path, wrong.code, str(wrong))
-                return None
+            return PARTY.read(node, path, context)
         unknown_name(node, path, context, "destination", text)
         return None
 

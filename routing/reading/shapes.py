@@ -97,11 +97,7 @@ class Scalar(Generic[T]):
         text = text_of(node, path, context, self.what)
         if text is None:
             return None
-        try:
-            return self.parse(text)
-        except Wrong as wrong:
-            context.problems.error(node, path, wrong.code, str(wrong))
-            return None
+        return made(lambda: self.parse(text), node, path, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,11 +290,7 @@ class Built(Generic[T]):
         value = self.inner.read(node, path, context)
         if value is None:
             return None
-        try:
-            return self.build(value, node, path, context)
-        except Wrong as wrong:
-            context.problems.error(place_of(node), path, wrong.code, str(wrong))
-            return None
+        return made(lambda: self.build(value, node, path, context), place_of(node), path, context)
 
 
 def explained(form: Schema, what: str) -> Schema:
@@ -309,6 +301,15 @@ def explained(form: Schema, what: str) -> Schema:
 def map_schema(item: Schema, **more: Any) -> Schema:
     """Return the JSON Schema of a mapping from names to items."""
     return {"type": "object", "additionalProperties": item, "minProperties": 1, **more}
+
+
+def made(make: Callable[[], T | None], node: Node, path: Path, context: Context) -> T | None:
+    """Return what `make` makes; a Wrong that it raises is noted at the node."""
+    try:
+        return make()
+    except Wrong as wrong:
+        context.problems.error(node, path, wrong.code, str(wrong))
+        return None
 
 
 def read_items(node: Items, path: Path, context: Context, item: Shape[T]) -> list[T]:

@@ -22,6 +22,7 @@ from routing.reading.shapes import (
     Schema,
     check_name,
     entries_of,
+    made,
     map_schema,
     text_of,
     unknown_name,
@@ -207,11 +208,7 @@ class Week:
         return [windows or NEVER for windows in week]
 
     def _days(self, key: str, node: Text, path: Path, context: Context) -> list[int]:
-        try:
-            return parse_days_of_week(key)
-        except Wrong as wrong:
-            context.problems.error(node, path, wrong.code, str(wrong))
-            return []
+        return made(lambda: parse_days_of_week(key), node, path, context) or []
 
 
 def _special(values: dict[str, Any], _node: Node, _path: Path, _context: Context) -> SpecialHours:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from catapult.transfer import InvalidParameterError
 from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.numbers import check_party, check_prefix
-from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, text_of
+from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, made, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,11 +147,7 @@ class Party(Shape[str]):
         text = text_of(node, path, context, self.what)
         if text is None:
             return None
-        try:
-            return check_party(text, node, path, context)
-        except Wrong as wrong:
-            context.problems.error(node, path, wrong.code, str(wrong))
-            return None
+        return made(lambda: check_party(text, node, path, context), node, path, context)
 
 
 PARTY = Party()
