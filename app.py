@@ -112,7 +112,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings.user_id or "-",
         settings.api_token,
         settings.api_secret,
-        pool_size=settings.threads,
         observe=metrics.observe,
     )
     facts = FactFinder(ledger, rulebook)

@@ -24,7 +24,7 @@ workers = settings.workers
 # A thread waits while the platform answers: calls/s x seconds of its answer, and half as much
 # again. 2 x 64 hold 200 calls/s with an API of 200 ms, with room for callbacks that wait.
 worker_class = "web.worker.Worker"
-threads = settings.threads
+worker_connections = 4000
 backlog = 2048
 # gthread keeps a connection open for the next callback; longer than the platform's pauses.
 keepalive = 75

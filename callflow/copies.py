@@ -5,12 +5,11 @@ The workers of a host share it: an SQLite ledger that lasts as long as the servi
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from callflow.record import Record, load
-from callflow.sqlite import SqliteLedger, write_legs, write_record
+from callflow.sqlite import SqliteLedger, forget, write_legs, write_record
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
     from callflow.ledger import Setting
 
 _STATES = (
-    "SELECT call_id, json_extract(record, '$.version'), json_extract(record, '$.shared') FROM calls"
+    "SELECT call_id, json_extract(record, '$.version'),"
+    " coalesce(json_extract(record, '$.shared'), 0), id FROM calls"
 )
 
 
@@ -51,11 +51,11 @@ class Copies(SqliteLedger):
     def state(self, call_id: str) -> State:
         """Return the state of a copy; version 0 if there is none."""
         rows = self._read(f"{_STATES} WHERE call_id = ?", call_id)
-        return State(*rows[0][1:]) if rows else State()
+        return State(*rows[0][1:3]) if rows else State()
 
     def states(self) -> dict[str, State]:
         """Return the state of every copy."""
-        return {call_id: State(*state) for call_id, *state in self._read(_STATES)}
+        return {call_id: State(*state) for call_id, *state, _ in self._read(_STATES)}
 
     def keep(self, record: Record) -> bool:
         """Keep what the shared ledger has now; return False if the plan is needed for that.
@@ -64,34 +64,35 @@ class Copies(SqliteLedger):
         """
         with self._write() as db:
             row = db.execute(
-                "SELECT record, plan IS NOT NULL FROM calls WHERE call_id = ?", (record.call_id,)
+                "SELECT record, id, plan IS NOT NULL FROM calls WHERE call_id = ?",
+                (record.call_id,),
             ).fetchone()
-            copy = load(json.loads(row[0])) if row else Record(record.call_id)
+            copy = load(row[0]) if row else Record(record.call_id)
             if copy.version > copy.shared or copy.version >= record.version:
                 return True
-            if record.plan is None and record.rule is not None and not (row and row[1]):
+            if record.plan is None and record.rule is not None and not (row and row[2]):
                 return _is_settled(record)
-            _replace(db, record, copy if row else None)
+            _replace(db, record, copy, row[1] if row else None)
             return True
 
     def brought_back(self, record: Record, version: int) -> None:
         """Keep what became of a copy of this version that was brought back."""
         with self._write() as db:
             row = db.execute(
-                "SELECT record FROM calls WHERE call_id = ?", (record.call_id,)
+                "SELECT record, id FROM calls WHERE call_id = ?", (record.call_id,)
             ).fetchone()
-            copy = load(json.loads(row[0])) if row else None
+            copy = load(row[0]) if row else None
             if copy is not None and copy.version == version:
-                db.execute("DELETE FROM journal WHERE call_id = ?", (record.call_id,))
-                _replace(db, record, copy)
+                db.execute("DELETE FROM journal WHERE call = ?", (row[1],))
+                _replace(db, record, copy, row[1])
 
     def drop(self, calls: Iterable[tuple[str, int]]) -> None:
         """Forget copies of calls, unless they are newer than these versions."""
         with self._write() as db:
             for call_id, version in calls:
                 row = db.execute(f"{_STATES} WHERE call_id = ?", (call_id,)).fetchone()
-                if row and row[1] <= version and not State(*row[1:]).is_ahead:
-                    _forget(db, call_id)
+                if row and row[1] <= version and not State(*row[1:3]).is_ahead:
+                    forget(db, row[3])
 
     def keep_settings(self, kind: str, settings: Iterable[Setting]) -> None:
         """Keep the settings of a kind, in place of those that were known."""
@@ -103,21 +104,17 @@ class Copies(SqliteLedger):
             )
 
 
-def _replace(db: sqlite3.Connection, record: Record, copy: Record | None) -> None:
+def _replace(db: sqlite3.Connection, record: Record, copy: Record, call: int | None) -> None:
     """Write a copy of a record; in doubt, because it may be out of date when it is needed."""
     if _is_settled(record):
-        _forget(db, record.call_id)
+        if call is not None:
+            forget(db, call)
         return
     record.shared, doubt = record.version, record.doubt
     record.doubt = True
-    write_record(db, record, known=copy is not None)
-    write_legs(db, record, {leg.token: leg.is_open for leg in copy.legs} if copy else {})
+    call = write_record(db, record, call)
+    write_legs(db, record, call, {leg.token: leg.is_open for leg in copy.legs})
     record.doubt = doubt
-
-
-def _forget(db: sqlite3.Connection, call_id: str) -> None:
-    for table in ("journal", "legs", "calls"):
-        db.execute(f"DELETE FROM {table} WHERE call_id = ?", (call_id,))
 
 
 def _is_settled(record: Record) -> bool:

@@ -9,8 +9,11 @@ from callflow import agenda, changes
 from callflow.ledger import OVERRIDE, PRESENCE
 from callflow.patience import CallGoneError
 from routing.conditions import Facts
+from routing.router import destinations_met
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from callflow.ledger import Ledger
     from callflow.patience import Patience
     from callflow.record import Leg
@@ -22,7 +25,10 @@ _CACHED = 0.4
 _BELIEVED = 180.0
 """Seconds for which a leg counts as in progress without a look at it."""
 _LOOKS = 3
-"""Legs that one decision looks at, at most."""
+"""Legs of one destination that are looked at for one decision, at most."""
+_SURE = 5.0
+"""Seconds for which a destination that was looked at need not be looked at again."""
+_NEVER: tuple[float, dict[str, str]] = (float("-inf"), {})
 
 
 class NoRulesError(Exception):
@@ -35,7 +41,14 @@ class FactFinder:
     def __init__(self, ledger: Ledger, rulebook: Rulebook) -> None:
         self._ledger = ledger
         self._rulebook = rulebook
-        self._cache: dict[str, tuple[float, dict[str, str]]] = {}
+        self._settings: dict[str, tuple[float, dict[str, str]]] = {}
+        self._limited: tuple[RuleSet | None, dict[str, dict[str, int]]] = (None, {})
+        self._looked: dict[str, float] = {}
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether the rules file has ever been good."""
+        return self._rulebook.rules is not None
 
     def rules(self) -> RuleSet:
         """Return the rules in force; raises NoRulesError."""
@@ -43,53 +56,68 @@ class FactFinder:
             raise NoRulesError("there are no good rules")
         return self._rulebook.rules
 
-    def facts(self, rules: RuleSet, patience: Patience) -> Facts:
-        """Return what is so now; only what the rules can tell apart is asked for."""
+    def ask_ahead(self, rules: RuleSet) -> None:
+        """Ask the ledger, now and then, for what `facts` remembers: it is called in an update."""
+        now = time.monotonic()
+        for kind, needed in ((PRESENCE, rules.persons), (OVERRIDE, rules.schedules)):
+            if needed and now - self._settings.get(kind, _NEVER)[0] > _CACHED:
+                found = self._ledger.settings(kind, time.time())
+                self._settings[kind] = (now, {each.name: each.value for each in found})
+
+    def facts(self, rules: RuleSet, to: str, in_progress: Callable[[str], int]) -> Facts:
+        """Return what is so now for a call to a number; `in_progress` counts legs.
+
+        Only what the rules of its line can tell apart is asked for.
+        """
         return Facts(
-            self._busy(rules, patience) if rules.limited else frozenset(),
-            self._settings(PRESENCE) if rules.persons else {},
-            self._settings(OVERRIDE) if rules.schedules else {},
+            frozenset(
+                name for name, most in self._limits(rules, to).items() if in_progress(name) >= most
+            ),
+            self._settings.get(PRESENCE, _NEVER)[1] if rules.persons else {},
+            self._settings.get(OVERRIDE, _NEVER)[1] if rules.schedules else {},
         )
 
-    def _settings(self, kind: str) -> dict[str, str]:
+    def unsure(self, facts: Facts) -> list[str]:
+        """Return the destinations that seem busy and were not looked at for a while."""
         now = time.time()
-        known = self._cache.get(kind)
-        if known is None or now - known[0] > _CACHED:
-            found = {each.name: each.value for each in self._ledger.settings(kind, now)}
-            known = self._cache[kind] = (now, found)
-        return known[1]
+        return [name for name in facts.busy if abs(now - self._looked.get(name, _NEVER[0])) > _SURE]
 
-    def _busy(self, rules: RuleSet, patience: Patience) -> frozenset[str]:
-        counts = self._ledger.in_progress()
-        full = set()
-        for name, capacity in rules.limited.items():
-            count = counts.get(name, 0)
-            if count >= capacity and count - self._freed(name, patience) >= capacity:
-                full.add(name)
-        return frozenset(full)
+    def look_at(self, destinations: list[str], patience: Patience) -> None:
+        """Look at legs of destinations that have counted for long: hangups get lost."""
+        for name in destinations:
+            looked = 0
+            for call_id in self._ledger.calls_to(name):
+                record = self._ledger.load(call_id)
+                for leg in record.legs if record else ():
+                    if leg.destination == name and _is_stale(leg) and looked < _LOOKS:
+                        looked += 1
+                        self._look_at(call_id, leg, patience)
+            self._looked[name] = time.time()
 
-    def _freed(self, destination: str, patience: Patience) -> int:
-        """Look at legs that have counted for long; return how many were over, and note it."""
-        freed = looked = 0
-        for call_id in self._ledger.calls_to(destination):
-            record = self._ledger.load(call_id)
-            for leg in record.legs if record else ():
-                if leg.destination == destination and _is_stale(leg) and looked < _LOOKS:
-                    looked += 1
-                    freed += self._look_at(call_id, leg, patience)
-        return freed
+    def _limits(self, rules: RuleSet, to: str) -> dict[str, int]:
+        """Return the capacities that may count for a call to a number, by destination."""
+        if not rules.limited:
+            return {}
+        if self._limited[0] is not rules:
+            self._limited = (rules, {})
+        known = self._limited[1]
+        line = rules.line_by_number.get(to)
+        name = line.name if line else ""
+        if name not in known:
+            met = destinations_met(rules, line)
+            known[name] = {each: most for each, most in rules.limited.items() if each in met}
+        return known[name]
 
-    def _look_at(self, call_id: str, leg: Leg, patience: Patience) -> int:
+    def _look_at(self, call_id: str, leg: Leg, patience: Patience) -> None:
         try:
             patience.look(leg.leg_id or call_id)
         except CallGoneError:
             lost = changes.ended(leg, None, "its hangup was never reported")
             reckoned = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
             self._ledger.update(call_id, lambda record, _: reckoned(record))
-            return 1
+            return
         checked = changes.of_leg(leg, checked_at=time.time())
         self._ledger.update(call_id, lambda record, _: checked(record))
-        return 0
 
 
 def _is_stale(leg: Leg) -> bool:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
+
 from callflow.facts import NoRulesError
-from callflow.ledger import LedgerError, UnchangedError
+from callflow.ledger import LedgerError, UnchangedError, UnknownLegError
 from callflow.leg_tasks import WHISPER
+from callflow.record import call_of
 from callflow.tasks import ANNOUNCEMENT
 from callflow.work import NotRoutedError, Worker
 from routing.callers import is_withheld, normal_party
@@ -27,10 +30,6 @@ if TYPE_CHECKING:
 
 FRESH = 5.0
 """Seconds for which an answer event proves that the call is active."""
-
-
-class UnknownLegError(Exception):
-    """A leg's token names no attempt."""
 
 
 class CallHandler:
@@ -69,20 +68,17 @@ class CallHandler:
 
         Raises UnknownLegError, or NotRoutedError if it could not be recorded.
         """
-        try:
-            call_id = self._ledger.call_of(token)
-        except LedgerError as error:
-            raise NotRoutedError(str(error)) from error
+        call_id = call_of(token)
         if call_id is None:
             raise UnknownLegError
-        destination = None
+        destination = ""
 
         def fact(record: Record) -> None:  # may be made several times, so it tells nobody
             nonlocal destination
             destination = _leg(record, token, event, now)
 
         self._work(call_id, fact)
-        if event.type == "answer" and destination is not None:
+        if event.type == "answer":
             self._tell("answered", call_id=call_id, destination=destination)
 
     def _work(self, call_id: str, fact: Callable[[Record], None]) -> None:
@@ -124,12 +120,12 @@ class CallHandler:
             return False
 
 
-def _leg(record: Record, token: str, event: Event, now: float) -> str | None:
-    """Note what an event says of a leg; return the leg's destination, None if it is not there."""
+def _leg(record: Record, token: str, event: Event, now: float) -> str:
+    """Note what an event says of a leg; return the leg's destination. Raises UnknownLegError."""
     leg = record.leg(token)
     if leg is None:
-        return None
-    record.note(now, "event", leg=leg.destination, event=dict(event.body))
+        raise UnknownLegError
+    record.note(now, "event", leg=leg.destination, event=Raw(event.raw))
     leg.leg_id = leg.leg_id or event.call_id
     if event.type == "answer":
         record.answered(token, event.call_id, now)
@@ -144,7 +140,7 @@ def _leg(record: Record, token: str, event: Event, now: float) -> str | None:
 
 def _see(record: Record, event: Event, now: float) -> None:
     """Note an event, and what it says of the call the first time."""
-    record.note(now, "event", event=dict(event.body))
+    record.note(now, "event", event=Raw(event.raw))
     if record.seen_at:
         return
     caller = normal_party(event.from_ or "")
@@ -162,7 +158,7 @@ def _hung_up(record: Record, event: Event, now: float) -> None:
 def _played(record: Record, event: Event, now: float) -> None:
     if not record.seen_at:
         raise UnchangedError  # a call that nobody told us of
-    record.note(now, "event", event=dict(event.body))
+    record.note(now, "event", event=Raw(event.raw))
     if not _is_done(event, ANNOUNCEMENT):
         return
     if event.tag == ANNOUNCEMENT:  # perhaps before we were told that it was begun

@@ -30,6 +30,10 @@ class UnchangedError(Exception):
     """Raised by a change that finds nothing to change: nothing is written."""
 
 
+class UnknownLegError(Exception):
+    """Raised by a change for a leg that the record does not have: nothing is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What an operator set at run time: a person's presence, or a schedule's override.
@@ -53,7 +57,7 @@ class Ledger(Protocol):
 
         `change(record, in_progress)` alters the record and returns what `update` returns; it may
         run several times. `in_progress(destination)` counts the legs in progress to a
-        destination at that very moment. Raises UnchangedError if `change` does.
+        destination at that very moment. Raises what `change` raises, and then writes nothing.
         """
 
     def load(self, call_id: str) -> Record | None:
@@ -61,9 +65,6 @@ class Ledger(Protocol):
 
     def journal(self, call_id: str) -> list[Entry]:
         """Return the journal of a call, in order."""
-
-    def call_of(self, token: str) -> str | None:
-        """Return the call whose leg a token names."""
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""
@@ -99,7 +100,7 @@ class Ledger(Protocol):
         """Raise LedgerError if the ledger cannot be written."""
 
     def close(self) -> None:
-        """Close this thread's connection."""
+        """Close what is open; the next use opens it again."""
 
 
 def setting_data(setting: Setting) -> dict[str, Any]:

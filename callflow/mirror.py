@@ -23,6 +23,7 @@ from callflow.ledger import (
     LedgerError,
     Setting,
     UnchangedError,
+    UnknownLegError,
 )
 from callflow.merge import become, merge
 
@@ -104,15 +105,6 @@ class MirroredLedger:
     def journal(self, call_id: str) -> list[Entry]:
         """Return the journal of a call, in order."""
         return self._both(lambda ledger: ledger.journal(call_id))
-
-    def call_of(self, token: str) -> str | None:
-        """Return the call whose leg a token names; in an outage those of this host are known."""
-        call_id = self._both(lambda ledger: ledger.call_of(token))
-        if call_id is None and self._wait_for_others():
-            call_id = self._both(lambda ledger: ledger.call_of(token))
-        if call_id is None and self._away:
-            raise LedgerError("whose leg it is cannot be told while the ledger is away")
-        return call_id
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""
@@ -255,7 +247,11 @@ class MirroredLedger:
 
         def alone(record: Record, in_progress: Callable[[str], int]) -> T:
             record.doubt = True
-            return change(record, lambda name: in_progress(name) + elsewhere.get(name, 0))
+            try:
+                return change(record, lambda name: in_progress(name) + elsewhere.get(name, 0))
+            except UnknownLegError:
+                message = "whose leg it is cannot be told while the ledger is away"
+                raise LedgerError(message) from None
 
         return self._copies.update(call_id, alone)
 

@@ -6,13 +6,14 @@ time; whatever holds a reference to one elsewhere holds a snapshot.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+import base64
+import binascii
+import secrets
+from typing import Any
+
+import msgspec
 
 from routing.words import NO_ANSWER, REJECTED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NEW, ANSWERING, ROUTING, RINGING = "new", "answering", "routing", "ringing"
 CONNECTED, ANNOUNCING, ENDING, OVER = "connected", "announcing", "ending", "over"
@@ -46,8 +47,7 @@ SENDING, DIALED, ANSWERED, ENDED = "sending", "dialed", "answered", "ended"
 """States of a leg: about to be sent (or sent, and not known); under way; answered; over."""
 
 
-@dataclass(slots=True)
-class Leg:
+class Leg(msgspec.Struct, omit_defaults=True):
     """One destination rung for a call. `token` stands in its callback URL. Times: epoch seconds."""
 
     token: str
@@ -89,17 +89,15 @@ class Leg:
         return self.state != ENDED
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One line of a call's journal: an event, a decision, a request. `at` is epoch seconds."""
 
     at: float
     kind: str
-    data: Mapping[str, Any]
+    data: dict[str, Any]
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, omit_defaults=True):
     """A call as the ledger has it. Times are epoch seconds."""
 
     call_id: str
@@ -133,7 +131,7 @@ class Record:
     round: int = 0
     outcome: str | None = None
     cause: str | None = None
-    legs: list[Leg] = field(default_factory=list)
+    legs: list[Leg] = []
     tone: bool = False
     """Whether a ringing tone plays to the caller."""
     announced: bool = False
@@ -143,7 +141,7 @@ class Record:
     ended_by: str | None = None
     noted: int = 0
     """Lines of the journal so far."""
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = []
     """What this update adds to the journal."""
 
     @property
@@ -215,23 +213,40 @@ class Record:
             self.note(now, "over", because=because)
 
 
-_RECORD_FIELDS = tuple(
-    each.name for each in fields(Record) if each.name not in {"entries", "plan", "legs"}
-)
-_LEG_FIELDS = tuple(each.name for each in fields(Leg))
+def new_token(call_id: str) -> str:
+    """Return a token for a leg of a call: it names the call, and nobody can guess it."""
+    name = base64.urlsafe_b64encode(call_id.encode()).decode().rstrip("=")
+    return f"{name}.{secrets.token_urlsafe(24)}"
 
 
-def dump(record: Record) -> dict[str, Any]:
-    """Return the record as JSON data, without plan and journal."""
-    data = {name: value for name in _RECORD_FIELDS if (value := getattr(record, name)) is not None}
-    data["legs"] = [
-        {name: value for name in _LEG_FIELDS if (value := getattr(leg, name)) is not None}
-        for leg in record.legs
-    ]
-    return data
+def call_of(token: str) -> str | None:
+    """Return the call that a token names; whether it has such a leg, its record tells."""
+    name = token.partition(".")[0]
+    try:
+        call_id = base64.b64decode(name + "=" * (-len(name) % 4), b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    return call_id or None
 
 
-def load(data: dict[str, Any]) -> Record:
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Record).decode
+
+
+def dump(record: Record) -> bytes:
+    """Return the record as JSON, without plan and journal."""
+    plan, entries = record.plan, record.entries
+    record.plan, record.entries = None, []
+    text = _encode(record)
+    record.plan, record.entries = plan, entries
+    return text
+
+
+def load(text: bytes | str) -> Record:
     """Return the record that `dump` wrote."""
-    legs = [Leg(**leg) for leg in data.pop("legs")]
-    return Record(**data, legs=legs)
+    return _decode(text)
+
+
+def dump_entries(record: Record) -> bytes:
+    """Return what an update adds to the journal, as JSON."""
+    return _encode(record.entries)

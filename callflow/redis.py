@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -67,7 +68,7 @@ class RedisLedger:
                 time.sleep(random.uniform(0, min(0.001 * tried, _LONGEST_PAUSE)))  # noqa: S311
             with self._asking():
                 stored = self._db.hget(self._key("call", call_id), "record")
-            record = load(json.loads(stored)) if stored else Record(call_id)
+            record = load(stored) if stored else Record(call_id)
             version, before = record.version, {leg.token: leg.is_open for leg in record.legs}
             counted: dict[str, int] = {}
             result = change(record, self._counter(counted))
@@ -106,8 +107,8 @@ class RedisLedger:
         }
         if wake is not None:
             told["wake"] = repr(wake)
-        plan = json.dumps(record.plan) if record.plan is not None else ""
-        texts = [json.dumps(dump(record)), plan, json.dumps(told), *map(_text, record.entries)]
+        plan = msgspec.json.encode(record.plan) if record.plan is not None else ""
+        texts = [dump(record), plan, json.dumps(told), *map(msgspec.json.encode, record.entries)]
         return bool(self._run(self._update, record.call_id, *texts))
 
     def load(self, call_id: str) -> Record | None:
@@ -116,7 +117,7 @@ class RedisLedger:
             stored, plan = self._db.hmget(self._key("call", call_id), "record", "plan")
         if stored is None:
             return None
-        record = load(json.loads(stored))
+        record = load(stored)
         record.plan = json.loads(plan) if plan else None
         return record
 
@@ -125,12 +126,6 @@ class RedisLedger:
         with self._asking():
             rows = self._db.lrange(self._key("journal", call_id), 0, -1)
         return sorted((Entry(*json.loads(row)) for row in rows), key=lambda entry: entry.at)
-
-    def call_of(self, token: str) -> str | None:
-        """Return the call whose leg a token names."""
-        with self._asking():
-            found: str | None = self._db.get(self._key("leg", token))
-        return found
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""
@@ -157,7 +152,7 @@ class RedisLedger:
                 for call_id in calls:
                     pipeline.hget(self._key("call", call_id), "record")
                 rows = pipeline.execute()
-        return [load(json.loads(row)) for row in rows if row]
+        return [load(row) for row in rows if row]
 
     def settings(self, kind: str, now: float) -> list[Setting]:
         """Return the presence or overrides in force."""
@@ -281,7 +276,3 @@ def _because(error: redis.RedisError) -> str:
     if isinstance(error, redis.AuthenticationError):
         return "the credentials are refused"
     return str(error) or type(error).__name__
-
-
-def _text(entry: Entry) -> str:
-    return json.dumps([entry.at, entry.kind, entry.data])

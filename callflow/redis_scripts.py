@@ -23,7 +23,6 @@ if plan ~= '' then redis.call('HSET', key, 'plan', plan) end
 redis.call('EXPIRE', key, told.keep)
 for _, leg in ipairs(told.legs) do
   local open, member = prefix .. 'open:' .. leg.destination, call_id .. ' ' .. leg.token
-  redis.call('SET', prefix .. 'leg:' .. leg.token, call_id, 'EX', told.keep)
   if leg.open then
     redis.call('ZADD', open, told.expires, member)
     redis.call('EXPIRE', open, told.keep)
@@ -86,7 +85,6 @@ for _, call_id in ipairs(calls) do
   local key = prefix .. 'call:' .. call_id
   local record = redis.call('HGET', key, 'record')
   for _, leg in ipairs(record and cjson.decode(record).legs or {}) do
-    redis.call('DEL', prefix .. 'leg:' .. leg.token)
     redis.call('ZREM', prefix .. 'open:' .. leg.destination, call_id .. ' ' .. leg.token)
   end
   redis.call('DEL', key, prefix .. 'journal:' .. call_id)

@@ -10,64 +10,76 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from callflow.agenda import wake_at
 from callflow.ledger import LedgerError, Setting
-from callflow.record import Entry, Record, dump, load
+from callflow.record import Entry, Record, dump, dump_entries, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS calls (
-    call_id TEXT PRIMARY KEY, seen_at REAL NOT NULL, wake_at REAL, record TEXT NOT NULL, plan TEXT
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS calls_by_time ON calls (seen_at);
-CREATE INDEX IF NOT EXISTS calls_to_wake ON calls (wake_at) WHERE wake_at IS NOT NULL;
-CREATE TABLE IF NOT EXISTS legs (
-    token TEXT PRIMARY KEY, call_id TEXT NOT NULL, destination TEXT NOT NULL, open INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS legs_by_call ON legs (call_id);
-CREATE INDEX IF NOT EXISTS legs_in_progress ON legs (destination, call_id) WHERE open = 1;
-CREATE TABLE IF NOT EXISTS journal (
-    id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL,
-    data TEXT NOT NULL
+_VERSION = 2
+_SCHEMA = f"""
+CREATE TABLE calls (
+    id INTEGER PRIMARY KEY, call_id TEXT NOT NULL UNIQUE, seen_at REAL NOT NULL, wake_at REAL,
+    record BLOB NOT NULL, plan BLOB
 );
-CREATE INDEX IF NOT EXISTS journal_by_call ON journal (call_id);
-CREATE TABLE IF NOT EXISTS settings (
+CREATE INDEX calls_to_wake ON calls (wake_at) WHERE wake_at IS NOT NULL;
+CREATE TABLE legs_in_progress (
+    destination TEXT NOT NULL, token TEXT NOT NULL, call INTEGER NOT NULL,
+    PRIMARY KEY (destination, token)
+) WITHOUT ROWID;
+CREATE TABLE journal (
+    call INTEGER NOT NULL, version INTEGER NOT NULL, entries BLOB NOT NULL,
+    PRIMARY KEY (call, version)
+) WITHOUT ROWID;
+CREATE TABLE settings (
     kind TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, until REAL,
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS pacing (key TEXT PRIMARY KEY, next REAL NOT NULL) WITHOUT ROWID;
-PRAGMA user_version = 1;
+CREATE TABLE pacing (key TEXT PRIMARY KEY, next REAL NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
 """
 _PATIENCE = 5.0
-"""Seconds that a statement waits for another process's write."""
-_PRUNED_AT_ONCE = 500
+"""Seconds that a write waits for another process's write."""
+_PAUSE = 0.0005
+"""Seconds between two tries of such a write; SQLite's own waiting gets longer and longer."""
+_PRUNED_AT_ONCE = 50
+"""Calls that one step of pruning forgets: about a millisecond's work."""
 
 
 class SqliteLedger:
-    """Keeps one connection for each thread; any number of processes on one host may share it."""
+    """Keeps one connection for all threads of a process; processes on one host may share the file.
+
+    Whoever waits for another process's write does so in Python, where others can run meanwhile;
+    each statement by itself takes microseconds.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._local = threading.local()
-        # SQLite lets waiting writers sleep and try again, so many threads at once hold each other
-        # up for hundreds of times what a write takes. Only one of each process gets to wait there.
-        self._writing = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         """Change the record of a call in one atomic step, making the call known."""
         with self._write() as db:
-            row = db.execute("SELECT record FROM calls WHERE call_id = ?", (call_id,)).fetchone()
-            record = load(json.loads(row[0])) if row else Record(call_id)
+            row = db.execute(
+                "SELECT id, record FROM calls WHERE call_id = ?", (call_id,)
+            ).fetchone()
+            record = load(row[1]) if row else Record(call_id)
             before = {leg.token: leg.is_open for leg in record.legs}
             result = change(record, lambda destination: _in_progress(db, destination))
             record.version += 1
-            write_record(db, record, known=row is not None)
-            write_legs(db, record, before)
-            _write_journal(db, record)
+            call = write_record(db, record, row[0] if row else None)
+            write_legs(db, record, call, before)
+            if record.entries:
+                db.execute(
+                    "INSERT INTO journal (call, version, entries) VALUES (?, ?, ?)",
+                    (call, record.version, dump_entries(record)),
+                )
             return result
 
     def load(self, call_id: str) -> Record | None:
@@ -75,21 +87,19 @@ class SqliteLedger:
         rows = self._read("SELECT record, plan FROM calls WHERE call_id = ?", call_id)
         if not rows:
             return None
-        record = load(json.loads(rows[0][0]))
+        record = load(rows[0][0])
         record.plan = json.loads(rows[0][1]) if rows[0][1] else None
         return record
 
     def journal(self, call_id: str) -> list[Entry]:
         """Return the journal of a call, in order."""
         rows = self._read(
-            "SELECT at, kind, data FROM journal WHERE call_id = ? ORDER BY at, id", call_id
+            "SELECT entries FROM journal WHERE call = (SELECT id FROM calls WHERE call_id = ?)"
+            " ORDER BY version",
+            call_id,
         )
-        return [Entry(at, kind, json.loads(data)) for at, kind, data in rows]
-
-    def call_of(self, token: str) -> str | None:
-        """Return the call whose leg a token names."""
-        rows = self._read("SELECT call_id FROM legs WHERE token = ?", token)
-        return str(rows[0][0]) if rows else None
+        entries = [Entry(*entry) for row in rows for entry in json.loads(row[0])]
+        return sorted(entries, key=lambda entry: entry.at)
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""
@@ -101,20 +111,22 @@ class SqliteLedger:
     def in_progress(self) -> dict[str, int]:
         """Return the number of legs in progress by destination."""
         return dict(
-            self._read("SELECT destination, count(*) FROM legs WHERE open = 1 GROUP BY destination")
+            self._read("SELECT destination, count(*) FROM legs_in_progress GROUP BY destination")
         )
 
     def calls_to(self, destination: str) -> list[str]:
         """Return the calls that have a leg in progress to a destination."""
         rows = self._read(
-            "SELECT DISTINCT call_id FROM legs WHERE destination = ? AND open = 1", destination
+            "SELECT DISTINCT call_id FROM legs_in_progress JOIN calls ON calls.id = call"
+            " WHERE destination = ?",
+            destination,
         )
         return [row[0] for row in rows]
 
     def recent(self, limit: int) -> list[Record]:
         """Return the calls seen last, the newest first."""
-        rows = self._read("SELECT record FROM calls ORDER BY seen_at DESC LIMIT ?", limit)
-        return [load(json.loads(row[0])) for row in rows]
+        rows = self._read("SELECT record FROM calls ORDER BY id DESC LIMIT ?", limit)
+        return [load(row[0]) for row in rows]
 
     def settings(self, kind: str, now: float) -> list[Setting]:
         """Return the presence or overrides in force."""
@@ -149,18 +161,20 @@ class SqliteLedger:
 
     def prune(self, before: float) -> int:
         """Forget calls seen before an instant, some at a time; return how many."""
-        pruned = 0
+        pruned = last = 0
         while True:
             with self._write() as db:
                 rows = db.execute(
-                    "SELECT call_id FROM calls WHERE seen_at < ? LIMIT ?",
-                    (before, _PRUNED_AT_ONCE),
+                    "SELECT id, seen_at < ? FROM calls WHERE id > ? ORDER BY id LIMIT ?",
+                    (before, last, _PRUNED_AT_ONCE),
                 ).fetchall()
-                for table in ("journal", "legs", "calls"):
-                    db.executemany(f"DELETE FROM {table} WHERE call_id = ?", rows)
-            pruned += len(rows)
-            if len(rows) < _PRUNED_AT_ONCE:
+                old = [call for call, is_old in rows if is_old]
+                for call in old:
+                    forget(db, call)
+            if not old:  # calls stand in the order in which they came
                 return pruned
+            pruned, last = pruned + len(old), rows[-1][0]
+            time.sleep(_PAUSE)  # calls come first
 
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""
@@ -168,49 +182,58 @@ class SqliteLedger:
             db.execute("DELETE FROM settings WHERE kind = ''")
 
     def close(self) -> None:
-        """Close this thread's connection."""
-        db = getattr(self._local, "db", None)
-        if db is not None:
-            db.close()
-            self._local.db = None
+        """Close the connection; the next use opens it again."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        db = self._connection()
-        try:
-            with self._writing:
-                db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield db
-                except BaseException:
-                    db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._path} cannot be written: {error}") from error
+        with self._turn("written") as (db, deadline):
+            _insist(lambda: db.execute("BEGIN IMMEDIATE"), deadline)
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
 
     def _read(self, statement: str, *values: object) -> list[Any]:
-        db = self._connection()
-        try:
+        with self._turn("read") as (db, _):
             return db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _turn(self, what: str) -> Iterator[tuple[sqlite3.Connection, float]]:
+        """Have the connection for oneself; however many wait, none waits for longer than the first."""
+        deadline = time.monotonic() + _PATIENCE
+        if not self._lock.acquire(timeout=_PATIENCE):
+            raise LedgerError(
+                f"the ledger {self._path} cannot be {what}: others are waiting for it"
+            )
+        try:
+            yield self._connection(), deadline
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._path} cannot be read: {error}") from error
+            raise LedgerError(f"the ledger {self._path} cannot be {what}: {error}") from error
+        finally:
+            self._lock.release()
 
     def _connection(self) -> sqlite3.Connection:
-        db: sqlite3.Connection | None = getattr(self._local, "db", None)
-        if db is None:
+        if self._db is None:
             try:
-                db = self._local.db = _open(self._path)
+                self._db = _open(self._path)
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger {self._path} cannot be opened: {error}") from error
-        return db
+        return self._db
 
 
 def _open(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, cached_statements=64)
+    db = sqlite3.connect(
+        path, timeout=0, isolation_level=None, cached_statements=64, check_same_thread=False
+    )
     try:
-        _prepare(db)
+        _insist(lambda: _prepare(db), time.monotonic() + _PATIENCE)
     except BaseException:
         db.close()  # and with it whatever it has locked
         raise
@@ -218,62 +241,80 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _prepare(db: sqlite3.Connection) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            break
-        except sqlite3.OperationalError:  # changing the mode does not wait for others by itself
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+    db.execute("PRAGMA journal_mode = WAL")
     # A crash of the process loses nothing; a loss of power may lose the last moments.
     db.execute("PRAGMA synchronous = NORMAL")
-    if not db.execute("PRAGMA user_version").fetchone()[0]:
-        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    db.execute("BEGIN IMMEDIATE")
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in {0, _VERSION}:
+        raise sqlite3.DatabaseError("another version of the service made it; move it away")
+    if not version:
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
+    db.execute("COMMIT")
 
 
-def write_record(db: sqlite3.Connection, record: Record, *, known: bool) -> None:
-    """Write a record as it is."""
-    data = json.dumps(dump(record))
-    if known:
+def _insist(do: Callable[[], object], deadline: float) -> None:
+    """Do something again and again while another process writes."""
+    while True:
+        try:
+            do()
+        except sqlite3.OperationalError as error:
+            locked = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not locked or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def write_record(db: sqlite3.Connection, record: Record, call: int | None) -> int:
+    """Write a record as it is, over the row `call` if it is known; return the row."""
+    plan = msgspec.json.encode(record.plan) if record.plan is not None else None
+    values = (record.seen_at, wake_at(record), dump(record))
+    if call is None:
+        row = db.execute(
+            "INSERT INTO calls (seen_at, wake_at, record, plan, call_id) VALUES (?, ?, ?, ?, ?)",
+            (*values, plan, record.call_id),
+        )
+        return row.lastrowid or 0
+    if plan is None:
         db.execute(
-            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ?, plan = coalesce(?, plan)"
-            " WHERE call_id = ?",
-            (record.seen_at, wake_at(record), data, _plan(record), record.call_id),
+            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ? WHERE id = ?", (*values, call)
         )
     else:
         db.execute(
-            "INSERT INTO calls (call_id, seen_at, wake_at, record, plan) VALUES (?, ?, ?, ?, ?)",
-            (record.call_id, record.seen_at, wake_at(record), data, _plan(record)),
+            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ?, plan = ? WHERE id = ?",
+            (*values, plan, call),
         )
+    return call
 
 
-def _plan(record: Record) -> str | None:
-    return json.dumps(record.plan) if record.plan is not None else None
-
-
-def write_legs(db: sqlite3.Connection, record: Record, before: dict[str, bool]) -> None:
-    """Write the legs that were not known, by token, or are not as open as `before`."""
+def write_legs(db: sqlite3.Connection, record: Record, call: int, before: dict[str, bool]) -> None:
+    """Note which legs are in progress, where that is not as `before`, by token."""
     for leg in record.legs:
-        if before.get(leg.token) != leg.is_open:
-            db.execute(
-                "INSERT OR REPLACE INTO legs (token, call_id, destination, open)"
-                " VALUES (?, ?, ?, ?)",
-                (leg.token, record.call_id, leg.destination, int(leg.is_open)),
-            )
+        if leg.is_open == before.get(leg.token, False):
+            continue
+        if leg.is_open:
+            statement = "INSERT INTO legs_in_progress (destination, token, call) VALUES (?, ?, ?)"
+            db.execute(statement, (leg.destination, leg.token, call))
+        else:
+            statement = "DELETE FROM legs_in_progress WHERE destination = ? AND token = ?"
+            db.execute(statement, (leg.destination, leg.token))
 
 
-def _write_journal(db: sqlite3.Connection, record: Record) -> None:
-    for entry in record.entries:
-        db.execute(
-            "INSERT INTO journal (call_id, at, kind, data) VALUES (?, ?, ?, ?)",
-            (record.call_id, entry.at, entry.kind, json.dumps(entry.data)),
-        )
+def forget(db: sqlite3.Connection, call: int) -> None:
+    """Delete everything of a call."""
+    row = db.execute("SELECT record FROM calls WHERE id = ?", (call,)).fetchone()
+    for leg in load(row[0]).legs:
+        statement = "DELETE FROM legs_in_progress WHERE destination = ? AND token = ?"
+        db.execute(statement, (leg.destination, leg.token))
+    db.execute("DELETE FROM journal WHERE call = ?", (call,))
+    db.execute("DELETE FROM calls WHERE id = ?", (call,))
 
 
 def _in_progress(db: sqlite3.Connection, destination: str) -> int:
     row = db.execute(
-        "SELECT count(*) FROM legs WHERE destination = ? AND open = 1", (destination,)
+        "SELECT count(*) FROM legs_in_progress WHERE destination = ?", (destination,)
     ).fetchone()
     return int(row[0])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
+
 from callflow import agenda, changes
+from callflow.ledger import UnchangedError
 from callflow.leg_tasks import LegTasks
 from callflow.patience import CallGoneError, GaveUpError, NotWantedError, TakenOverError
-from callflow.record import SENDING, Leg, Record
+from callflow.record import SENDING, Leg, Record, new_token
 from catapult.errors import RefusedError
 from catapult.transfer import Audio, InvalidParameterError
 from routing import route as routes
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from callflow.facts import FactFinder
     from callflow.ledger import Ledger
     from callflow.patience import Patience
+    from routing.conditions import Facts
     from routing.route import Attempt, Move, Route
-    from routing.rules import Destination
+    from routing.rules import Destination, RuleSet
     from settings import Settings
 
 ANNOUNCEMENT, TONE = "announcement", "ringing"
@@ -39,12 +42,29 @@ _LONGEST_ANNOUNCEMENT = 120.0
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """A decision: where the rules send the call, the move that comes next, and its legs.
+
+    The legs are in the record, and `noted` too, if there are any.
+    """
+
+    route: Route
+    move: Move
+    noted: Change
+    legs: list[Leg] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One task of one call: a snapshot of its record, and the means to ask the platform."""
+    """One task of one call: a snapshot of its record, and the means to ask the platform.
+
+    `start` is what was decided when the call was taken.
+    """
 
     record: Record
     task: Task
     patience: Patience
+    start: Start | None = None
 
     @property
     def call_id(self) -> str:
@@ -58,6 +78,14 @@ class Job:
         if leg is None:
             raise LookupError(self.task)
         return leg
+
+
+class _UnsureError(UnchangedError):
+    """Destinations seem busy, and should be looked at before that is believed."""
+
+    def __init__(self, destinations: list[str]) -> None:
+        super().__init__(destinations)
+        self.destinations = destinations
 
 
 class Tasks:
@@ -87,15 +115,32 @@ class Tasks:
         """Do a job; return what it changes in the record."""
         return self._by_name[job.task.name](job)
 
+    def ask_ahead(self) -> None:
+        """Ask for what `start_at_once` must know, before the record is worked on."""
+        if self._facts.has_rules:
+            self._facts.ask_ahead(self._facts.rules())
+
+    def start_at_once(
+        self, record: Record, task: Task, in_progress: Callable[[str], int]
+    ) -> Start | None:
+        """Decide while a call is taken, if nothing must be asked of the platform for it."""
+        if task.name != agenda.ROUTE or record.doubt or not self._facts.has_rules:
+            return None
+        rules = self._facts.rules()
+        facts = self._facts.facts(rules, record.to, in_progress)
+        if self._facts.unsure(facts):
+            return None
+        return self._start(record, in_progress, self._decide(rules, record, facts))
+
     def _answer(self, job: Job) -> Change:
         """Answer a call ourselves, or refuse it where the rules say so."""
-        chosen, _, decided = self._decide(job)
-        if chosen.action != "reject":
+        start = self._decided(job)
+        if start.route.action != "reject":
             job.patience.answer(job.call_id)
             return changes.answered_by_us()
         job.patience.reject(job.call_id)
-        self._tell_routed(job, chosen)
-        return changes.together(decided, changes.over("rejected by the rules"))
+        self._tell_routed(job, start.route)
+        return changes.together(start.noted, changes.over("rejected by the rules"))
 
     def _check_answered(self, job: Job) -> Change:
         """Find out whether an answer event that has not come was lost."""
@@ -113,30 +158,62 @@ class Tasks:
 
     def _route(self, job: Job) -> Change:
         """Route a call that has been answered."""
-        self._make_sure(job)
-        chosen, move, decided = self._decide(job)
-        self._tell_routed(job, chosen)
-        return self._make(job, move, chosen, decided)
+        start = job.start
+        if start is None:
+            self._make_sure(job)
+            start = self._decided(job, begin=True)
+        self._tell_routed(job, start.route)
+        return self._make(job, start)
 
-    def _decide(self, job: Job) -> tuple[Route, Move, Change]:
-        """Judge the rules; return the route, the first move, and what notes the decision."""
+    def _decided(self, job: Job, *, begin: bool = False) -> Start:
+        """Judge the rules; `begin` the first move at the same moment."""
+
+        def decide(record: Record, in_progress: Callable[[str], int], facts: Facts) -> Start:
+            start = self._decide(self._facts.rules(), record, facts)
+            return self._begin(job, record, in_progress, start) if begin else start
+
+        return self._with_facts(job, decide)
+
+    def _with_facts(
+        self, job: Job, decide: Callable[[Record, Callable[[str], int], Facts], Start]
+    ) -> Start:
+        """Decide by what is so at that very moment, after a look at what seems doubtful."""
         rules = self._facts.rules()
-        facts = self._facts.facts(rules, job.patience)
-        record = job.record
+
+        def change(record: Record, in_progress: Callable[[str], int]) -> Start:
+            facts = self._facts.facts(rules, record.to, in_progress)
+            unsure = self._facts.unsure(facts)
+            if unsure:
+                raise _UnsureError(unsure)
+            return decide(record, in_progress, facts)
+
+        while True:
+            self._facts.ask_ahead(rules)
+            try:
+                return self._ledger.update(job.call_id, change)
+            except _UnsureError as error:
+                self._facts.look_at(error.destinations, job.patience)
+
+    @staticmethod
+    def _decide(rules: RuleSet, record: Record, facts: Facts) -> Start:
         now = dt.datetime.now(dt.UTC)
         call = Call(record.to, record.caller, now, record.anonymous, record.diverted)
         chosen = route(rules, call, facts)
         move = routes.first_move(chosen, facts)
-        return chosen, move, changes.decided(chosen, rules.digest, now.timestamp(), facts)
+        return Start(chosen, move, changes.decided(chosen, rules.digest, now.timestamp(), facts))
 
     def _next(self, job: Job) -> Change:
         """Make the move that follows an attempt that did not connect."""
         self._make_sure(job)
         chosen, progress = self._at(job)
-        facts = self._facts.facts(self._facts.rules(), job.patience)
         outcome = job.record.outcome or FAILURE
-        move = routes.next_move(chosen, progress, outcome, facts, job.record.cause)
-        return self._make(job, move, chosen)
+
+        def decide(record: Record, in_progress: Callable[[str], int], facts: Facts) -> Start:
+            move = routes.next_move(chosen, progress, outcome, facts, job.record.cause)
+            start = Start(chosen, move, changes.together())
+            return self._begin(job, record, in_progress, start)
+
+        return self._make(job, self._with_facts(job, decide))
 
     def _settle(self, job: Job) -> Change:
         """Send what a worker that died while it sent had not sent."""
@@ -164,41 +241,47 @@ class Tasks:
         progress = {**stored.progress, "used": tuple(stored.progress["used"])}
         return routes.load(stored.plan), routes.Progress(**progress)
 
-    def _make(self, job: Job, move: Move, chosen: Route, *before: Change) -> Change:
-        """Make a move: ring its destinations, or end the call."""
-        attempt = move.attempt
-        prepared = changes.together(*before, changes.skipped(move))
+    def _begin(
+        self, job: Job, record: Record, in_progress: Callable[[str], int], start: Start
+    ) -> Start:
+        if record.is_over:
+            raise CallGoneError("it ended while its next attempt was prepared")
+        if record.holder != job.record.holder:
+            raise TakenOverError
+        return self._start(record, in_progress, start)
+
+    def _start(self, record: Record, in_progress: Callable[[str], int], start: Start) -> Start:
+        """Note the legs of a move, before anything is sent; of a move without any, nothing."""
+        move, attempt = start.move, start.move.attempt
+        noted = changes.together(start.noted, changes.skipped(move))
         if attempt is None:
-            return changes.together(prepared, self._end(job, move, chosen))
-        legs = self._legs(job, attempt)
+            return replace(start, noted=noted)
+        noted(record)
+        record.progress = to_builtins(move.progress)
+        record.round += 1
+        record.outcome = record.cause = None
+        legs = [leg for leg in self._legs(record, attempt) if _has_room(leg, attempt, in_progress)]
+        record.legs = [*record.legs, *legs]
+        return replace(start, legs=legs)
 
-        def begin(record: Record, in_progress: Callable[[str], int]) -> list[Leg]:
-            if record.is_over:
-                raise CallGoneError("it ended while its next attempt was prepared")
-            if record.holder != job.record.holder:
-                raise TakenOverError
-            prepared(record)
-            record.progress = asdict(move.progress)
-            record.round += 1
-            record.outcome = record.cause = None
-            begun = [leg for leg in legs if _has_room(leg, attempt, in_progress)]
-            record.legs += begun
-            return begun
-
-        begun = self._ledger.update(job.call_id, begin)
-        if not begun:
+    def _make(self, job: Job, start: Start) -> Change:
+        """Make a move: ring its destinations, or end the call."""
+        attempt = start.move.attempt
+        if attempt is None:
+            return changes.together(start.noted, self._end(job, start.move, start.route))
+        if not start.legs:
             return changes.found_busy()
-        self._tone(job, on=begun[0].created)
-        return self._send_all(job, attempt, begun)
+        self._tone(job, on=start.legs[0].created)
+        return self._send_all(job, attempt, start.legs)
 
-    def _legs(self, job: Job, attempt: Attempt) -> list[Leg]:
+    def _legs(self, record: Record, attempt: Attempt) -> list[Leg]:
         """Return a leg for each destination: transferred to, or called if they ring together.
 
         Without a URL for their events they cannot ring together, so the first one rings alone.
         """
         together = bool(self._settings.public_url)
         ringing = attempt.destinations if together else attempt.destinations[:1]
-        return [_leg(job, attempt, each, created=len(ringing) > 1) for each in ringing]
+        return [_leg(record, attempt, each, created=len(ringing) > 1) for each in ringing]
 
     def _send_all(self, job: Job, attempt: Attempt, legs: list[Leg]) -> Change:
         """Send the requests of legs; what came of some is noted even if we give up at another."""
@@ -308,13 +391,13 @@ class Tasks:
         )
 
 
-def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:
+def _leg(record: Record, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:
     order = attempt.transfer(destination)
     request = attempt.creation(destination) if created else order.body()
     whisper = order.whisper_audio
     return Leg(
-        token=secrets.token_urlsafe(24),
-        round=job.record.round + 1,
+        token=new_token(record.call_id),
+        round=record.round,
         destination=destination.label,
         transfer_to=destination.transfer_to,
         stage=attempt.stage,
@@ -323,7 +406,7 @@ def _leg(job: Job, attempt: Attempt, destination: Destination, *, created: bool)
         ring=routes.ring_of(destination),
         started_at=time.time(),
         created=created,
-        whisper=asdict(whisper) if whisper else None,
+        whisper=to_builtins(whisper) if whisper else None,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from callflow.facts import FactFinder
     from callflow.ledger import Ledger
     from callflow.record import Record
+    from callflow.tasks import Start
     from catapult.client import Client
     from settings import Settings
 
@@ -70,9 +71,9 @@ class Worker:
         deadline = time.monotonic() + budget
         taken = self._take(call_id, me, fact)
         while taken is not None:
-            record, task = taken
+            record, task, start = taken
             patience = self._patience(call_id, me, deadline, record.held_until)
-            job = Job(record, task, patience)
+            job = Job(record, task, patience, start)
             try:
                 taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
             except TakenOverError:
@@ -80,18 +81,23 @@ class Worker:
 
     def _take(
         self, call_id: str, me: str, fact: Callable[[Record], None] | None
-    ) -> tuple[Record, Task] | None:
+    ) -> tuple[Record, Task, Start | None] | None:
         """Apply a fact and take the call if something is due and nobody has it; else let go."""
+        self._tasks.ask_ahead()
 
-        def change(record: Record, _: Callable[[str], int]) -> tuple[Record, Task] | None:
+        def change(
+            record: Record, in_progress: Callable[[str], int]
+        ) -> tuple[Record, Task, Start | None] | None:
             now, holder = time.time(), record.holder
             if fact is not None:
                 fact(record)
                 agenda.reckon(record, now)
             task = _next_task(record, me, now)
-            if fact is None and task is None and record.holder == holder:
+            if task is not None:
+                return record, task, self._tasks.start_at_once(record, task, in_progress)
+            if fact is None and record.holder == holder:
                 raise UnchangedError
-            return (record, task) if task else None
+            return None
 
         try:
             return self._ledger.update(call_id, change)

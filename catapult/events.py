@@ -7,6 +7,7 @@ and everything that came in is kept in `Event.body` for the record.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class Event:
     `from_` and `to` are as `catapult.values.read_address` gives them; a withheld number stays what
     the platform wrote. `time` is in UTC and too coarse to order events by. `cause` is the raw
     hangup cause. `status` is that of a playback, a speech, a recording or a gathering, `digits`
-    what was dialled. `body` is the callback as it came and can be written as JSON.
+    what was dialled. `body` is the callback as it came, `raw` the same as JSON text in UTF-8.
     """
 
     type: str
@@ -90,6 +91,7 @@ class Event:
     diversion: Diversion | None
     number_withheld: bool
     body: Mapping[str, Any]
+    raw: bytes
 
 
 def parse_post(body: bytes) -> Event:
@@ -103,7 +105,7 @@ def parse_post(body: bytes) -> Event:
     # Whoever keeps the event must be able to write it again; counting is cheap, walking is not.
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deep(data):
         raise BadEventError("too-deep", f"the body is nested more than {MAX_DEPTH} levels deep")
-    return _event(data)
+    return _event(data, body)
 
 
 def parse_query(query: str | bytes) -> Event:
@@ -123,7 +125,7 @@ def parse_query(query: str | bytes) -> Event:
     body: dict[str, Any] = {}
     for key, value in pairs:
         body.setdefault(key, value)
-    return _event(body)
+    return _event(body, json.dumps(body).encode())
 
 
 def _is_deep(data: object) -> bool:
@@ -139,7 +141,7 @@ def _children(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _event(body: dict[str, Any]) -> Event:
+def _event(body: dict[str, Any], raw: bytes) -> Event:
     kind = _token(body, "eventType").lower()
     # "Catapult: Transcription event" has no callId, alone among all.
     without_call = kind == "transcription" and body.get("callId") is None
@@ -160,6 +162,7 @@ def _event(body: dict[str, Any]) -> Event:
         diversion=_diversion(get("diversion")),
         number_withheld=read_flag(get("withholdCallerNumber")),
         body=body,
+        raw=raw,
     )
 
 

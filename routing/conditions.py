@@ -200,6 +200,12 @@ def reason_of(conditions: tuple[Condition, ...], facts: Facts) -> str | None:
     return None
 
 
+def busy_in(conditions: tuple[Condition, ...]) -> set[str]:
+    """Return the destinations that `busy` asks about."""
+    asked = (each.destinations for each in _flat(conditions) if isinstance(each, Busy))
+    return {name for names in asked for name in names}
+
+
 def _flat(conditions: tuple[Condition, ...]) -> list[Condition]:
     found: list[Condition] = []
     for condition in conditions:

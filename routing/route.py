@@ -359,10 +359,14 @@ _PLAIN = ("line", "title", "rule", "to", "caller", "owned", "reason")
 
 
 def dump(route: Route) -> dict[str, Any]:
-    """Return the route as JSON data; `load` reads it back."""
-    plain = {name: getattr(route, name) for name in _PLAIN}
-    stages = [{"name": stage.name, **_dump_action(stage.action)} for stage in route.stages]
-    return {**plain, "stages": stages, "trace": [asdict(step) for step in route.trace.steps]}
+    """Return the route as JSON data, not to be changed; `load` reads it back."""
+    data: dict[str, Any] = {name: getattr(route, name) for name in _PLAIN}
+    data["stages"] = [_dump_stage(stage) for stage in route.stages]
+    data["trace"] = [
+        {"rule": step.rule, "held": step.held, "because": step.because}
+        for step in route.trace.steps
+    ]
+    return data
 
 
 def load(data: dict[str, Any]) -> Route:
@@ -371,6 +375,20 @@ def load(data: dict[str, Any]) -> Route:
     stages = tuple(Stage(each["name"], _load_action(each)) for each in data["stages"])
     trace = RecordedTrace(tuple(TraceStep(**step) for step in data["trace"]))
     return Route(**plain, stages=stages, trace=trace)
+
+
+def _dump_stage(stage: Stage) -> dict[str, Any]:
+    """Return a stage as data. Every call of a rule has the same ones, so they are kept."""
+    known = _dumped.get(id(stage))
+    if known is None or known[0] is not stage:
+        if len(_dumped) >= _MOST_DUMPED:
+            _dumped.clear()
+        known = _dumped[id(stage)] = (stage, {"name": stage.name, **_dump_action(stage.action)})
+    return known[1]
+
+
+_dumped: dict[int, tuple[Stage, dict[str, Any]]] = {}
+_MOST_DUMPED = 4096
 
 
 def _dump_action(action: Action) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
-from routing.conditions import reason_of
+from routing.conditions import busy_in, reason_of
 from routing.route import (
     Attempt,
     Route,
@@ -98,6 +98,19 @@ def all_hold(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> boo
         if not condition.holds(call, facts):
             return False
     return True
+
+
+def destinations_met(rules: RuleSet, line: Line | None) -> set[str]:
+    """Return the names of the destinations whose state may count for a call to a line."""
+    stages = [*rules.emergency, *(line.otherwise if line else ())]
+    met: set[str] = set()
+    for rule in line.rules if line else ():
+        stages += rule.stages
+        met |= busy_in(rule.conditions)
+    for stage in stages:
+        steps = stage.action.steps if isinstance(stage.action, TransferAction) else ()
+        met |= {each.label for step in steps for each in step.destinations}
+    return met
 
 
 class Walk(NamedTuple):

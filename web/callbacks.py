@@ -15,7 +15,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from callflow.handle import UnknownLegError
+from callflow.ledger import UnknownLegError
 from callflow.work import NotRoutedError
 from catapult.events import BadEventError, parse_post, parse_query
 from web.auth import basic_matches

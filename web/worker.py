@@ -1,11 +1,17 @@
-"""gunicorn's gthread worker; what is no HTTP request gets an error of our one shape."""
+"""gunicorn's gevent worker; what is no HTTP request gets an error of our one shape."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+import gevent
 from flask import json
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     LimitRequestHeaders,
@@ -14,7 +20,10 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
     UnsupportedTransferCoding,
 )
 from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
-from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STATUS = {
     LimitRequestLine: "414 URI Too Long",
@@ -23,12 +32,72 @@ _STATUS = {
     UnsupportedTransferCoding: "501 Not Implemented",
 }
 _BODY = json.dumps({"error": {"code": "bad-request", "message": "this is no HTTP request"}})
+_LINGER = 0.5
+"""Seconds that a stopping worker leaves to a request which may be on its way already."""
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """Neither repeats nor logs what it could not read: there may be credentials in it."""
+class Worker(GeventWorker):  # type: ignore[misc]
+    """Stops as soon as what it has in hand is done; connections without a request do not hold it.
 
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+    It neither repeats nor logs what it could not read: there may be credentials in it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._waiting: dict[gevent.Greenlet[..., Any], gevent.Timeout] = {}
+        self._told_to_stop: Event | None = None
+
+    def run(self) -> None:
+        """Serve until told to stop, then finish what is in hand."""
+        self._told_to_stop = Event()
+        servers = [self._serve(listener) for listener in self.sockets]
+        while self.alive:
+            self.notify()
+            self._told_to_stop.wait(1.0)
+        for server in servers:
+            server.close()
+        self._finish(servers)
+        for server in servers:
+            server.stop(timeout=1)
+
+    def _serve(self, listener: Any) -> StreamServer:
+        listener.setblocking(True)
+        handle = partial(self.handle, listener)
+        server = StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections))
+        server.max_accept = 1  # the other workers take the next one
+        server.start()
+        return server
+
+    def _finish(self, servers: list[StreamServer]) -> None:
+        started = time.monotonic()
+        while any(len(server.pool) for server in servers):
+            spent = time.monotonic() - started
+            if spent > self.cfg.graceful_timeout:
+                return
+            if spent > _LINGER:
+                for greenlet, patience in list(self._waiting.items()):
+                    greenlet.kill(patience, block=False)
+            self.notify()
+            gevent.sleep(0.05)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Begin to stop."""
+        super().handle_exit(sig, frame)
+        if self._told_to_stop is not None:
+            self._told_to_stop.set()
+
+    @contextlib.contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Bound the time in which the next request of a connection must come."""
+        greenlet = gevent.getcurrent()
+        with gevent.Timeout(self.cfg.keepalive, False) as patience:
+            self._waiting[greenlet] = patience
+            try:
+                yield
+            finally:
+                del self._waiting[greenlet]
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read."""
         if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)

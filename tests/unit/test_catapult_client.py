@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catapult.client import MAX_BODY, Client, Exchange
+from catapult.client import Client, Exchange
+from catapult.connections import MAX_BODY
 from catapult.errors import (
     AccountError,
     CatapultError,
