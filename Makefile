@@ -1,5 +1,5 @@
 # Everything a developer, an operator or CI does. Each target sets up what it needs; Python 3.11 or
-# newer with venv, and make, are all that must be there before.
+# newer with venv and headers, a C compiler, and make are all that must be there before.
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done)
@@ -7,9 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -r
+TOOLS := $(VENV)/tools
+TOOLS_READY := $(TOOLS)/.ready
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --require-hashes -r
+INSTALL := $(BIN)/python $(PIP_INSTALL)
 
-.PHONY: help demo run test lint docs bench clean
+.PHONY: help demo run test lint docs bench lock audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -37,6 +40,16 @@ bench: $(DEV_READY)  ## every measurement of benchmarks/
 	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
 	else echo "there is nothing in benchmarks/ to run yet"; fi
 
+lock: $(TOOLS_READY)  ## requirements*.txt from requirements*.in: every package, every hash
+	@for each in requirements.in requirements-*.in; do \
+		$(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+			--output-file $${each%.in}.txt $$each || exit 1; done
+
+audit: $(TOOLS_READY)  ## known vulnerabilities of every package; asks PyPI
+	@for each in requirements*.txt; do echo "$$each" && \
+		$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r $$each || exit 1; done
+
 clean:  ## remove what the other targets made; var/ with its ledger stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		tests/sdk/node_modules tests/sdk/.lock
@@ -56,3 +69,8 @@ $(READY): requirements.txt | $(BIN)/python
 $(DEV_READY): requirements.txt requirements-dev.txt | $(BIN)/python
 	@$(INSTALL) requirements-dev.txt
 	@touch $(READY) $@
+
+$(TOOLS_READY): requirements-tools.txt | $(BIN)/python
+	@$(BIN)/python -m venv $(TOOLS)
+	@$(TOOLS)/bin/python $(PIP_INSTALL) requirements-tools.txt
+	@touch $@

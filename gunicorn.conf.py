@@ -33,6 +33,8 @@ graceful_timeout = 20
 timeout = 30
 # Nobody manages the service through a socket, and two services on a host would share it.
 control_socket_disable = True
+# gunicorn_h1c waits for more of a request line that has ended too early.
+http_parser = "python"
 # Header limits in the size that the platform sends.
 limit_request_line = 8190
 limit_request_fields = 50
