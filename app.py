@@ -26,6 +26,7 @@ from callflow.work import Worker
 from catapult.client import Client
 from commands import register_commands
 from web import callbacks, errors, health, media, metrics
+from web.tries import Tries
 
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
@@ -86,6 +87,7 @@ def tell(event: str, **fields: Any) -> None:
 
 
 _ALARMS = {
+    "credentials-refused",
     "no-public-url",
     "rules-refused",
     "not-routed",
@@ -121,9 +123,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     service = Service(settings, ledger, rulebook, client, handler, timers)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
-    app.register_blueprint(callbacks.blueprint(settings, handler))
+    app.register_blueprint(callbacks.blueprint(settings, handler, Tries(tell)))
     app.register_blueprint(media.blueprint())
-    app.register_blueprint(health.blueprint(settings, rulebook, ledger))
+    app.register_blueprint(health.blueprint(settings, rulebook, ledger, Tries(tell)))
     errors.register(app)
     register_commands(app)
     return app

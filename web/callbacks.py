@@ -18,8 +18,8 @@ from werkzeug.exceptions import (
 from callflow.ledger import UnknownLegError
 from callflow.work import NotRoutedError
 from catapult.events import BadEventError, parse_post, parse_query
-from web.auth import basic_matches
-from web.errors import error, unauthorized
+from web.auth import basic_matches, refusal
+from web.errors import error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from callflow.handle import CallHandler
     from catapult.events import Event
     from settings import Settings
+    from web.tries import Tries
 
 _METHODS = ["GET", "POST"]
 MAX_BODY = 64 * 1024
 """Bytes of a callback; the documented ones have less than two thousand."""
 
 
-def blueprint(settings: Settings, handler: CallHandler) -> Blueprint:
+def blueprint(settings: Settings, handler: CallHandler, tries: Tries) -> Blueprint:
     """Return the callback routes. With credentials set, every one of them asks for them."""
     routes = Blueprint("callbacks", __name__)
 
@@ -41,8 +42,11 @@ def blueprint(settings: Settings, handler: CallHandler) -> Blueprint:
     def check_credentials() -> Response | None:
         header = request.headers.get("Authorization")
         name, password = settings.callback_username, settings.callback_password
-        if settings.callback_auth and not (name and basic_matches(header, name, password)):
-            return unauthorized("Basic")
+        if settings.callback_auth:
+            right = bool(name) and basic_matches(header, name, password)
+            refused = refusal(request, "Basic", tries, right=right)
+            if refused:
+                return refused
         if request.method == "HEAD":
             raise MethodNotAllowed(_METHODS)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from flask import Response, json
@@ -17,6 +18,7 @@ _CODES = {
     405: ("method-not-allowed", "this method is not possible here"),
     413: ("too-large", "the body is larger than 64 KiB"),
     415: ("unsupported-media-type", "the body must be application/json"),
+    429: ("too-many-tries", "wrong credentials came from this address too often"),
     500: ("internal-error", "something went wrong; the log says what"),
     503: ("unavailable", "the service cannot do this now"),
 }
@@ -34,6 +36,13 @@ def unauthorized(scheme: str) -> Response:
     answer = error(401)
     charset = ', charset="UTF-8"' if scheme == "Basic" else ""
     answer.headers["WWW-Authenticate"] = f'{scheme} realm="call router"{charset}'
+    return answer
+
+
+def too_many_tries(seconds: float) -> Response:
+    """Return a 429 that says in how many seconds to come again (RFC 6585)."""
+    answer = error(429)
+    answer.headers["Retry-After"] = str(math.ceil(seconds))
     return answer
 
 

@@ -9,18 +9,18 @@ from flask import Blueprint, Response, jsonify, request
 
 from callflow.ledger import LedgerError
 from web import metrics
-from web.auth import bearer_matches
-from web.errors import error, unauthorized
+from web.auth import bearer_matches, refusal
+from web.errors import error
+from web.tries import is_local
 
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
     from callflow.rulebook import Rulebook
     from settings import Settings
+    from web.tries import Tries
 
-_LOOPBACK = ("127.", "::1", "::ffff:127.")
 
-
-def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger) -> Blueprint:
+def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger, tries: Tries) -> Blueprint:
     """Return /healthz, /readyz and /metrics."""
     routes = Blueprint("health", __name__)
 
@@ -37,9 +37,8 @@ def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger) -> Bluepri
     def prometheus() -> Response:
         if not settings.metrics_token:
             return _to_loopback()
-        if not bearer_matches(request.headers.get("Authorization"), settings.metrics_token):
-            return unauthorized("Bearer")
-        return _exposition()
+        right = bearer_matches(request.headers.get("Authorization"), settings.metrics_token)
+        return refusal(request, "Bearer", tries, right=right) or _exposition()
 
     return routes
 
@@ -76,9 +75,7 @@ def _utc(moment: float | None) -> str | None:
 
 
 def _to_loopback() -> Response:
-    # Behind a proxy of the same host everybody seems to come from loopback.
-    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
-    if forwarded or not (request.remote_addr or "").startswith(_LOOPBACK):
+    if not is_local(request.environ):
         return error(403, "forbidden", "set METRICS_TOKEN to read the metrics from elsewhere")
     return _exposition()
 

@@ -1,6 +1,7 @@
 """Prometheus metrics, right with several workers.
 
-What happens is told by the call handler, the rulebook and the client; nothing else counts.
+What happens is told by the call handler, the rulebook, the client and the check of credentials;
+nothing else counts.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _TOLD = Counter("callrouter_events_total", "What happened to calls and rules", ["event"])
 _ROUTED = Counter("callrouter_routes_total", "Calls routed", ["line", "action"])
+_REFUSED = Counter(
+    "callrouter_credentials_refused_total", "Requests with wrong credentials", ["status"]
+)
 _REQUESTS = Counter(
     "callrouter_api_requests_total", "Requests to the platform", ["request", "result"]
 )
@@ -55,6 +59,11 @@ def count(event: str, fields: dict[str, Any]) -> None:
         _RULES_LOADED.set(time.time())
     elif event == "rules-refused":
         _RULES_GOOD.set(0)
+
+
+def refused(status: int) -> None:
+    """Count one request that was refused for its credentials."""
+    _REFUSED.labels(str(status)).inc()
 
 
 def observe(exchange: Exchange) -> None:

@@ -76,7 +76,9 @@ def test_without_the_credentials_nobody_gets_in(stubbed: Service, path: str, nam
     call_id = new_call_id()
     for method in ("POST", "GET"):
         body = json.dumps(event("answer", call_id, PLAIN))
-        headers = {"Content-Type": "application/json"}
+        # One after another from the same address would be too many tries.
+        stranger = f"192.0.2.{list(REFUSED).index(name)}"
+        headers = {"Content-Type": "application/json", "X-Forwarded-For": stranger}
         if REFUSED[name] is not None:
             headers["Authorization"] = REFUSED[name]
         query = f"{path}?eventType=answer&callId={call_id}"
