@@ -25,7 +25,8 @@ from callflow.timers import Timers
 from callflow.work import Worker
 from catapult.client import Client
 from commands import register_commands
-from web import callbacks, errors, health, media, metrics
+from web import errors, health, media, metrics
+from web.callbacks import MAX_BODY, Callbacks
 from web.tries import Tries
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or settings_module.from_environment(os.environ)
     app = Flask(__name__, static_folder=None)
     # A chunked body is cut off here; that it is too long shows only with one byte more.
-    app.config["MAX_CONTENT_LENGTH"] = callbacks.MAX_BODY + 1
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     ledger = _open_ledger(settings)
     rulebook = Rulebook(settings.rules_path, tell)
     client = Client(
@@ -123,7 +124,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     service = Service(settings, ledger, rulebook, client, handler, timers)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
-    app.register_blueprint(callbacks.blueprint(settings, handler, Tries(tell)))
+    events = Callbacks(settings, handler, Tries(tell))
+    app.register_blueprint(events.blueprint())
+    app.wsgi_app = events.shortcut(app.wsgi_app, service.start)  # type: ignore[method-assign]
     app.register_blueprint(media.blueprint())
     app.register_blueprint(health.blueprint(settings, rulebook, ledger, Tries(tell)))
     errors.register(app)

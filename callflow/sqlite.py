@@ -27,6 +27,7 @@ CREATE TABLE calls (
     id INTEGER PRIMARY KEY, call_id TEXT NOT NULL UNIQUE, seen_at REAL NOT NULL, wake_at REAL,
     record BLOB NOT NULL, plan BLOB
 );
+CREATE INDEX calls_by_time ON calls (seen_at);
 CREATE INDEX calls_to_wake ON calls (wake_at) WHERE wake_at IS NOT NULL;
 CREATE TABLE legs_in_progress (
     destination TEXT NOT NULL, token TEXT NOT NULL, call INTEGER NOT NULL,
@@ -125,7 +126,7 @@ class SqliteLedger:
 
     def recent(self, limit: int) -> list[Record]:
         """Return the calls seen last, the newest first."""
-        rows = self._read("SELECT record FROM calls ORDER BY id DESC LIMIT ?", limit)
+        rows = self._read("SELECT record FROM calls ORDER BY seen_at DESC LIMIT ?", limit)
         return [load(row[0]) for row in rows]
 
     def settings(self, kind: str, now: float) -> list[Setting]:
@@ -161,19 +162,17 @@ class SqliteLedger:
 
     def prune(self, before: float) -> int:
         """Forget calls seen before an instant, some at a time; return how many."""
-        pruned = last = 0
+        pruned = 0
         while True:
             with self._write() as db:
                 rows = db.execute(
-                    "SELECT id, seen_at < ? FROM calls WHERE id > ? ORDER BY id LIMIT ?",
-                    (before, last, _PRUNED_AT_ONCE),
+                    "SELECT id FROM calls WHERE seen_at < ? LIMIT ?", (before, _PRUNED_AT_ONCE)
                 ).fetchall()
-                old = [call for call, is_old in rows if is_old]
-                for call in old:
+                for (call,) in rows:
                     forget(db, call)
-            if not old:  # calls stand in the order in which they came
+            pruned += len(rows)
+            if len(rows) < _PRUNED_AT_ONCE:
                 return pruned
-            pruned, last = pruned + len(old), rows[-1][0]
             time.sleep(_PAUSE)  # calls come first
 
     def ping(self) -> None:
@@ -205,7 +204,7 @@ class SqliteLedger:
 
     @contextmanager
     def _turn(self, what: str) -> Iterator[tuple[sqlite3.Connection, float]]:
-        """Have the connection for oneself; however many wait, none waits for longer than the first."""
+        """Have the connection for oneself; none of those who wait does for longer than the first."""
         deadline = time.monotonic() + _PATIENCE
         if not self._lock.acquire(timeout=_PATIENCE):
             raise LedgerError(

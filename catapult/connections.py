@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+import certifi
 import httptools
 import requests
 from requests.auth import _basic_auth_str
-from requests.certs import where
 from requests.utils import get_auth_from_url, select_proxy
 
 from catapult.errors import UnknownOutcomeError, UnreachableError
@@ -211,7 +211,7 @@ def _way_to(url: str) -> _Way:
         found: Any = session.merge_environment_settings(
             url, {}, stream=True, verify=None, cert=None
         )
-    certificates = found["verify"] if isinstance(found["verify"], str) else where()
+    certificates = found["verify"] if isinstance(found["verify"], str) else certifi.where()
     if not Path(certificates).exists():
         raise InvalidParameterError("REQUESTS_CA_BUNDLE", "names no file")
     parts = urlsplit(url)

@@ -13,7 +13,9 @@ from web.errors import too_many_tries, unauthorized
 from web.tries import address_of, is_local
 
 if TYPE_CHECKING:
-    from flask import Request, Response
+    from collections.abc import Mapping
+
+    from flask import Response
 
     from web.tries import Tries
 
@@ -37,13 +39,14 @@ def bearer_matches(header: str | None, token: str) -> bool:
     return same and scheme.lower() == "bearer"
 
 
-def refusal(request: Request, scheme: str, tries: Tries, *, right: bool) -> Response | None:
+def refusal(
+    environ: Mapping[str, str], scheme: str, tries: Tries, *, right: bool
+) -> Response | None:
     """Return the answer to a request that may not pass, None if it may.
 
     `right` says whether its credentials are. Right ones are refused only where too many wrong ones
     came from, see `web.tries`. None at all is no try: a client may wait to be asked for them.
     """
-    environ = request.environ
     wait = 0.0
     if "HTTP_AUTHORIZATION" in environ:
         wait = tries.wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 if TYPE_CHECKING:
     from flask import Flask
 
+_log = logging.getLogger("callrouter")
 _CODES = {
     400: ("bad-request", "the request cannot be understood"),
     401: ("unauthorized", "credentials are needed"),
@@ -48,19 +50,16 @@ def too_many_tries(seconds: float) -> Response:
 
 def register(app: Flask) -> None:
     """Give every error of the application that shape."""
-    app.register_error_handler(HTTPException, _of_http)
-    app.register_error_handler(Exception, lambda failure: _of_failure(app, failure))
+    app.register_error_handler(Exception, answer_to)
 
 
-def _of_http(failure: HTTPException) -> Response:
+def answer_to(failure: Exception) -> Response:
+    """Return the answer to a request that failed; what nobody expected is logged."""
+    if not isinstance(failure, HTTPException):
+        _log.error("unhandled", exc_info=failure)
+        return error(500)
     answer = error(failure.code or 500)
-    if failure.code == 405:
-        allowed = getattr(failure, "valid_methods", None)
-        if allowed:
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
+    allowed = getattr(failure, "valid_methods", None)
+    if failure.code == 405 and allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
     return answer
-
-
-def _of_failure(app: Flask, failure: Exception) -> Response:
-    app.logger.error("unhandled", exc_info=failure)
-    return error(500)

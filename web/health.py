@@ -38,7 +38,7 @@ def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger, tries: Tri
         if not settings.metrics_token:
             return _to_loopback()
         right = bearer_matches(request.headers.get("Authorization"), settings.metrics_token)
-        return refusal(request, "Bearer", tries, right=right) or _exposition()
+        return refusal(request.environ, "Bearer", tries, right=right) or _exposition()
 
     return routes
 

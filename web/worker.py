@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._waiting: dict[gevent.Greenlet[..., Any], gevent.Timeout] = {}
+        self._waiting: dict[Any, gevent.Timeout] = {}
+        self._pools: list[Pool] = []
         self._told_to_stop: Event | None = None
 
     def run(self) -> None:
@@ -55,22 +57,30 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self.notify()
             self._told_to_stop.wait(1.0)
         for server in servers:
-            server.close()
-        self._finish(servers)
+            server.stop_accepting()
+        self._finish()
         for server in servers:
             server.stop(timeout=1)
+
+    def notify(self) -> None:
+        """Tell the master that we live; without a master, finish what is in hand and end."""
+        super(GeventWorker, self).notify()  # the gevent worker's own drops what is in hand
+        if self.ppid != os.getppid():
+            self.alive = False
 
     def _serve(self, listener: Any) -> StreamServer:
         listener.setblocking(True)
         handle = partial(self.handle, listener)
-        server = StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections))
+        pool = Pool(self.worker_connections)
+        self._pools.append(pool)
+        server = StreamServer(listener, handle=handle, spawn=pool)
         server.max_accept = 1  # the other workers take the next one
         server.start()
         return server
 
-    def _finish(self, servers: list[StreamServer]) -> None:
+    def _finish(self) -> None:
         started = time.monotonic()
-        while any(len(server.pool) for server in servers):
+        while any(pool for pool in self._pools):
             spent = time.monotonic() - started
             if spent > self.cfg.graceful_timeout:
                 return
@@ -90,7 +100,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def timeout_ctx(self) -> Iterator[None]:
         """Bound the time in which the next request of a connection must come."""
         greenlet = gevent.getcurrent()
-        with gevent.Timeout(self.cfg.keepalive, False) as patience:
+        with gevent.Timeout(self.cfg.keepalive, False) as patience:  # type: ignore[arg-type]
             self._waiting[greenlet] = patience
             try:
                 yield

@@ -157,7 +157,7 @@ def test_a_public_url_with_a_path_and_credentials_of_its_own() -> None:
         service.post(event("answer", call_id, PLAIN))
         url = service.transfers(call_id)[0].body["callbackUrl"]
         assert re.fullmatch(
-            r"https://[^@/]+@voice\.example\.com:8443/x/callbacks/catapult/legs/[\w-]+", url
+            r"https://[^@/]+@voice\.example\.com:8443/x/callbacks/catapult/legs/[\w.-]+", url
         )
         assert "a:b@" not in url
 

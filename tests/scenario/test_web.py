@@ -14,6 +14,7 @@ import pytest
 from app import create_app
 from settings import Settings
 from tests.scenario.rules import ANN, PLAIN, RULES
+from callflow.record import new_token
 from tests.service import (
     CALLBACKS,
     LEGS,
@@ -381,7 +382,7 @@ def test_not_ready_without_a_ledger_and_no_call_is_lost_quietly() -> None:
         assert "nowhere" in body["ledger"]["lastError"]
         is_error(service.post(event("answer", new_call_id(), PLAIN)), 503)
         is_error(service.post(event("hangup", new_call_id(), PLAIN)), 503)
-        is_error(service.post(event("answer", "c-leg", PLAIN), f"{LEGS}x"), 503)
+        is_error(service.post(event("answer", "c-leg", PLAIN), LEGS + new_token("c-1")), 503)
         assert service.api_requests() == []
 
 

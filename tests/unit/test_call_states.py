@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from callflow.diagram import page
-from callflow.record import NEW, OVER, TRANSITIONS, Record
+from callflow.record import NEW, OVER, TRANSITIONS, Record, call_of, new_token
 
 STATES = {NEW, *TRANSITIONS.values()}
 TRIGGERS = sorted({trigger for _, trigger in TRANSITIONS})
@@ -35,3 +36,16 @@ def test_a_call_that_was_hung_up_stays_over(triggers: list[str]) -> None:
     for trigger in [*triggers, "hung up", *triggers]:
         record.move(trigger)
     assert record.state == OVER
+
+
+@given(st.text(min_size=1).filter(lambda text: text.isprintable()))
+def test_a_token_names_its_call_and_nobody_can_guess_it(call_id: str) -> None:
+    tokens = {new_token(call_id) for _ in range(3)}
+    assert {call_of(token) for token in tokens} == {call_id}
+    assert len(tokens) == 3
+    assert all(re.fullmatch(r"[\w-]+\.[\w-]{32}", token, re.ASCII) for token in tokens)
+
+
+@given(st.text())
+def test_a_token_that_nobody_made_names_no_call_or_some(token: str) -> None:
+    assert call_of(token) != ""

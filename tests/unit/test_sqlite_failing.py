@@ -23,7 +23,6 @@ def test_a_place_where_nothing_can_be_written(place: str) -> None:
         ledger.ping,
         lambda: ledger.update("c-1", lambda record, _: record.move("answered")),
         lambda: ledger.recent(1),
-        lambda: ledger.call_of("t"),
         lambda: ledger.due(1.0, 1),
         lambda: ledger.settings(PRESENCE, 1.0),
         lambda: ledger.slot("k", 1.0, 1.0, 1.0),
