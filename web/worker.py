@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from functools import partial
@@ -26,13 +27,20 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+class TooSlowError(ParseException):  # type: ignore[misc]
+    """A request did not arrive in time."""
+
+
 _STATUS = {
+    TooSlowError: "408 Request Timeout",
     LimitRequestLine: "414 URI Too Long",
     ExpectationFailed: "417 Expectation Failed",
     LimitRequestHeaders: "431 Request Header Fields Too Large",
     UnsupportedTransferCoding: "501 Not Implemented",
 }
 _BODY = json.dumps({"error": {"code": "bad-request", "message": "this is no HTTP request"}})
+_ARRIVAL = 10.0
+"""Seconds within which a body must arrive, and for which an answer may find no room."""
 _LINGER = 0.5
 """Seconds that a stopping worker leaves to a request which may be on its way already."""
 
@@ -107,6 +115,18 @@ class Worker(GeventWorker):  # type: ignore[misc]
             finally:
                 del self._waiting[greenlet]
 
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Answer a request; a client that does not read its answer is as good as gone."""
+        req.body.reader = _Timely(req.body.reader)
+        sock.settimeout(_ARRIVAL)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as full:
+            raise BrokenPipeError(errno.EPIPE, "the answer is not read") from full
+        sock.settimeout(None)
+        if req.unreader.buf.tell():  # it asks for more at once: others are served in between
+            gevent.sleep(0)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read."""
         if not isinstance(exc, ParseException):
@@ -120,3 +140,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         )
         with contextlib.suppress(OSError):
             write_nonblock(client, answer.encode())
+
+
+class _Timely:
+    """Reads a body, as long as it arrives in time."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self._deadline = time.monotonic() + _ARRIVAL
+
+    def read(self, size: int) -> bytes:
+        with gevent.Timeout(max(0.0, self._deadline - time.monotonic()), TooSlowError):
+            data: bytes = self._reader.read(size)
+            return data
