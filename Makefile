@@ -9,10 +9,13 @@ READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
 TOOLS := $(VENV)/tools
 TOOLS_READY := $(TOOLS)/.ready
+FUZZ_READY := $(VENV)/.fuzz-ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --require-hashes -r
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 
-.PHONY: help demo run test lint docs bench lock audit clean
+SECONDS ?= 60
+
+.PHONY: help demo run test lint docs bench fuzz lock audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -39,6 +42,10 @@ docs: $(READY)  ## the page, schema and pictures that are generated
 bench: $(DEV_READY)  ## every measurement of benchmarks/
 	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
 	else echo "there is nothing in benchmarks/ to run yet"; fi
+
+fuzz: $(FUZZ_READY)  ## fuzz what reads input, SECONDS=60 for each target
+	@for each in $$($(BIN)/python -m tests.fuzz); do \
+		$(BIN)/python -m tests.fuzz $$each $(SECONDS) || exit 1; done
 
 lock: $(TOOLS_READY)  ## requirements*.txt from requirements*.in: every package, every hash
 	@for each in requirements.in requirements-*.in; do \
@@ -73,4 +80,8 @@ $(DEV_READY): requirements.txt requirements-dev.txt | $(BIN)/python
 $(TOOLS_READY): requirements-tools.txt | $(BIN)/python
 	@$(BIN)/python -m venv $(TOOLS)
 	@$(TOOLS)/bin/python $(PIP_INSTALL) requirements-tools.txt
+	@touch $@
+
+$(FUZZ_READY): requirements-fuzz.txt $(DEV_READY)
+	@$(INSTALL) requirements-fuzz.txt
 	@touch $@

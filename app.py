@@ -106,6 +106,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or settings_module.from_environment(os.environ)
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a redirect would repeat what came in
     # A chunked body is cut off here; that it is too long shows only with one byte more.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     ledger = _open_ledger(settings)

@@ -77,7 +77,8 @@ def parse(text: str, errors: list[Problem]) -> Node:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _syntax_error(mark, f"{error.problem or error.context or 'not YAML'}") from None
+        problem = error.problem or error.context or "not YAML"
+        raise _syntax_error(text, mark, problem) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError):
         raise _forbidden_character(text) from None
     if builder.root is None:
@@ -211,16 +212,23 @@ def _failure(line: int, column: int, code: str, message: str) -> RulesError:
 
 def _forbidden_character(text: str) -> RulesError:
     found = _FORBIDDEN.search(text)
-    before = text[: found.start()] if found else ""
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    line, column = _end(text[: found.start()] if found else "")
     return _failure(line, column, "syntax", "a character that YAML does not allow")
 
 
-def _syntax_error(mark: Any, problem: str) -> RulesError:
+def _end(text: str) -> tuple[int, int]:
+    """Return the place behind the last character, with lines as YAML breaks them."""
+    lines = f"{text}.".splitlines()
+    return len(lines), len(lines[-1])
+
+
+def _syntax_error(text: str, mark: Any, problem: str) -> RulesError:
     hint = ""
     if "tab" in problem or "cannot start any token" in problem:
         hint = " (indent with spaces; quote a value that starts with a special character)"
     elif "mapping values are not allowed" in problem:
         hint = " (is the indentation right, and the value with a colon quoted?)"
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    # For what ends too early libyaml names a line that is not there.
+    line, column = min(place, _end(text))
     return _failure(line, column, "syntax", f"not valid YAML: {problem}{hint}")

@@ -222,6 +222,8 @@ def test_other_methods_of_the_other_routes_are_405(stubbed: Service, path: str) 
         f"/callbacks/catapult/{MARK}",
         LEGS,
         f"{LEGS}a/b",
+        f"{LEGS}/{MARK}",
+        f"//callbacks//{MARK}",
         "/console/",
         "/",
         "/static/x",
