@@ -17,7 +17,7 @@ from tests.service import CALLBACKS, PAIRS, Service, event, new_call_id
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CROWD = 100
+CROWD = 40
 HEAD = (
     f"POST {CALLBACKS} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {PAIRS[0]}\r\n"
     "Content-Type: application/json\r\n"
