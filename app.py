@@ -83,7 +83,7 @@ class Service:
 def tell(event: str, **fields: Any) -> None:
     """Log and count one thing that happened."""
     level = logging.WARNING if event in _ALARMS else logging.INFO
-    _log.log(level, event, extra=fields)
+    _log.log(level, event, extra={"fields": fields})
     metrics.count(event, fields)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -23,7 +24,7 @@ class SettingsError(Exception):
     """A setting has a value that cannot be meant; the text names it and the way out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """Everything a deployment sets. `from_environment` documents which variable is which."""
 
@@ -88,15 +89,16 @@ class Settings:
         The credentials stand in the URL; the platform sends them as a header ("Catapult:
         Callback security"). None without a PUBLIC_URL.
         """
-        if not self.public_url:
-            return None
+        return f"{self._legs_url}{token}" if self.public_url else None
+
+    @cached_property
+    def _legs_url(self) -> str:
         parts = urlsplit(self.public_url)
         host = parts.netloc.rpartition("@")[2]
         if self.callback_auth:
             user, password = quote(self.callback_username, ""), quote(self.callback_password, "")
             host = f"{user}:{password}@{host}"
-        path = parts.path.rstrip("/") + LEGS_PATH + token
-        return urlunsplit((parts.scheme, host, path, "", ""))
+        return urlunsplit((parts.scheme, host, parts.path.rstrip("/") + LEGS_PATH, "", ""))
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

@@ -7,7 +7,7 @@ is not known is repeated only after a look at the call has shown that it was not
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from catapult.errors import (
     AccountError,
@@ -18,12 +18,12 @@ from catapult.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from callflow.pacing import Pacer
     from callflow.record import Leg
     from catapult.client import Client
-    from catapult.transfer import Audio, Transfer
+    from catapult.transfer import Audio
     from catapult.wire import CallResource
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class Patience:
         except RefusedError:
             return
 
-    def transfer(self, call_id: str, leg: Leg, order: Transfer) -> str | None:
+    def transfer(self, call_id: str, leg: Leg, order: Mapping[str, Any]) -> str | None:
         """Transfer a call; return the new leg's id, None if it is not known yet.
 
         Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.

@@ -6,7 +6,6 @@ import json
 import sqlite3
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +16,7 @@ from callflow.ledger import LedgerError, Setting
 from callflow.record import Entry, Record, dump, dump_entries, load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -60,9 +59,9 @@ class SqliteLedger:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
         self._db: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         """Change the record of a call in one atomic step, making the call known."""
@@ -182,48 +181,71 @@ class SqliteLedger:
 
     def close(self) -> None:
         """Close the connection; the next use opens it again."""
-        with self._lock:
+        with self.lock:
             if self._db is not None:
                 self._db.close()
                 self._db = None
 
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._turn("written") as (db, deadline):
-            _insist(lambda: db.execute("BEGIN IMMEDIATE"), deadline)
-            try:
-                yield db
-            except BaseException:
-                db.execute("ROLLBACK")
-                raise
-            db.execute("COMMIT")
+    def _write(self) -> _Turn:
+        return _Turn(self, "written")
 
     def _read(self, statement: str, *values: object) -> list[Any]:
-        with self._turn("read") as (db, _):
+        with _Turn(self, "read") as db:
             return db.execute(statement, values).fetchall()
 
-    @contextmanager
-    def _turn(self, what: str) -> Iterator[tuple[sqlite3.Connection, float]]:
-        """Have the connection for oneself; none of those who wait does for longer than the first."""
-        deadline = time.monotonic() + _PATIENCE
-        if not self._lock.acquire(timeout=_PATIENCE):
-            raise LedgerError(
-                f"the ledger {self._path} cannot be {what}: others are waiting for it"
-            )
-        try:
-            yield self._connection(), deadline
-        except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._path} cannot be {what}: {error}") from error
-        finally:
-            self._lock.release()
-
-    def _connection(self) -> sqlite3.Connection:
+    def connection(self) -> sqlite3.Connection:
+        """Return the connection, for whoever has the lock."""
         if self._db is None:
             try:
-                self._db = _open(self._path)
+                self._db = _open(self.path)
             except (sqlite3.Error, OSError) as error:
-                raise LedgerError(f"the ledger {self._path} cannot be opened: {error}") from error
+                raise LedgerError(f"the ledger {self.path} cannot be opened: {error}") from error
         return self._db
+
+
+class _Turn:
+    """Has the connection for itself; none of those who wait does for longer than the first."""
+
+    __slots__ = ("_db", "_deadline", "_ledger", "_what")
+
+    def __init__(self, ledger: SqliteLedger, what: str) -> None:
+        self._ledger = ledger
+        self._what = what
+
+    def __enter__(self) -> sqlite3.Connection:
+        deadline = time.monotonic() + _PATIENCE
+        if not self._ledger.lock.acquire(timeout=_PATIENCE):
+            raise self._failure("others are waiting for it")
+        try:
+            self._db = self._ledger.connection()
+            if self._what == "written":
+                _insist(lambda: self._db.execute("BEGIN IMMEDIATE"), deadline)
+        except sqlite3.Error as error:
+            self._ledger.lock.release()
+            raise self._failure(error) from error
+        except BaseException:
+            self._ledger.lock.release()
+            raise
+        return self._db
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            if error is None and self._db.in_transaction:
+                self._db.execute("COMMIT")
+        except sqlite3.Error as failed:  # the disk is full, say
+            error = failed
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as failed:
+            error = error or failed
+        finally:
+            self._ledger.lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise self._failure(error) from error
+
+    def _failure(self, because: object) -> LedgerError:
+        return LedgerError(f"the ledger {self._ledger.path} cannot be {self._what}: {because}")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -217,15 +217,13 @@ class Tasks:
 
     def _settle(self, job: Job) -> Change:
         """Send what a worker that died while it sent had not sent."""
-        chosen, progress = self._at(job)
-        attempt = routes.attempt_at(chosen, progress)
         self._tone(job, on=any(leg.created for leg in job.record.current))
         found = []
         for leg in job.record.current:
             if leg.state == SENDING:
                 legs = [] if leg.unsent else job.patience.legs_of(job.call_id, leg)
                 sent = changes.dialed(leg, legs[0] or None) if legs else None
-                found.append(sent or self._send(job, attempt, leg))
+                found.append(sent or self._send(job, leg))
         return changes.together(*found)
 
     def _make_sure(self, job: Job) -> None:
@@ -266,13 +264,12 @@ class Tasks:
 
     def _make(self, job: Job, start: Start) -> Change:
         """Make a move: ring its destinations, or end the call."""
-        attempt = start.move.attempt
-        if attempt is None:
+        if start.move.attempt is None:
             return changes.together(start.noted, self._end(job, start.move, start.route))
         if not start.legs:
             return changes.found_busy()
         self._tone(job, on=start.legs[0].created)
-        return self._send_all(job, attempt, start.legs)
+        return self._send_all(job, start.legs)
 
     def _legs(self, record: Record, attempt: Attempt) -> list[Leg]:
         """Return a leg for each destination: transferred to, or called if they ring together.
@@ -283,22 +280,22 @@ class Tasks:
         ringing = attempt.destinations if together else attempt.destinations[:1]
         return [_leg(record, attempt, each, created=len(ringing) > 1) for each in ringing]
 
-    def _send_all(self, job: Job, attempt: Attempt, legs: list[Leg]) -> Change:
+    def _send_all(self, job: Job, legs: list[Leg]) -> Change:
         """Send the requests of legs; what came of some is noted even if we give up at another."""
         found: list[Change] = []
         try:
             for leg in legs:
-                found.append(self._send(job, attempt, leg))  # noqa: PERF401 - see `except`
+                found.append(self._send(job, leg))  # noqa: PERF401 - see `except`
         except GaveUpError:
             sent = changes.together(*found)
             self._ledger.update(job.call_id, lambda record, _: sent(record))
             raise
         return changes.together(*found)
 
-    def _send(self, job: Job, attempt: Attempt, leg: Leg) -> Change:
+    def _send(self, job: Job, leg: Leg) -> Change:
         """Send the request of a leg that the ledger knows of; return what came of it."""
         try:
-            leg_id = self._request(job, attempt, leg)
+            leg_id = self._request(job, leg)
         except GaveUpError as error:
             if error.is_undone and leg.failures:  # others may be had
                 return changes.ended(leg, FAILURE, str(error))
@@ -322,13 +319,13 @@ class Tasks:
         )
         return changes.dialed(leg, leg_id)
 
-    def _request(self, job: Job, attempt: Attempt, leg: Leg) -> str | None:
+    def _request(self, job: Job, leg: Leg) -> str | None:
         url = self._settings.leg_callback_url(leg.token)
         if leg.created:
             return job.patience.call(
                 job.call_id, leg, url or "", lambda: self._is_wanted(job.call_id, leg)
             )
-        order = attempt.transfer(_destination(attempt, leg), url)
+        order = leg.request if url is None else {**leg.request, "callbackUrl": url}
         return job.patience.transfer(job.call_id, leg, order)
 
     def _is_wanted(self, call_id: str, leg: Leg) -> bool:

@@ -18,12 +18,12 @@ import requests
 from catapult import wire
 from catapult.connections import DROPPED, Connections
 from catapult.errors import CatapultError, UnknownOutcomeError
-from catapult.transfer import check_url
+from catapult.transfer import Transfer, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from catapult.transfer import Audio, Transfer
+    from catapult.transfer import Audio
     from catapult.wire import CallResource
 
 
@@ -118,14 +118,15 @@ class Client:
         self._send(wire.hang_up(call_id), timeout)
 
     def transfer(
-        self, call_id: str, order: Transfer, *, timeout: float | None = None
+        self, call_id: str, order: Transfer | Mapping[str, Any], *, timeout: float | None = None
     ) -> str | None:
-        """Transfer an active call; return the id of the new leg.
+        """Transfer an active call; return the id of the new leg. `order` may be a Transfer's body.
 
         None means that the transfer is under way and the platform did not name the leg; its first
         event will.
         """
-        leg_id = self._create(wire.transfer(call_id, order), timeout)
+        body = order.body() if isinstance(order, Transfer) else order
+        leg_id = self._create(wire.transfer(call_id, body), timeout)
         return None if leg_id == call_id else leg_id  # the call itself is not the new leg
 
     def speak(

@@ -16,7 +16,6 @@ from catapult.errors import TryAgainError, UnknownOutcomeError, error_class
 from catapult.transfer import (
     Audio,
     InvalidParameterError,
-    Transfer,
     check_destination,
     check_url,
 )
@@ -81,9 +80,9 @@ def hang_up(call_id: str) -> Request:
     return _update_call(call_id, {"state": "completed"})
 
 
-def transfer(call_id: str, order: Transfer) -> Request:
-    """Transfer an active call ("Catapult: Transfer active call")."""
-    return _update_call(call_id, order.body())
+def transfer(call_id: str, body: Mapping[str, Any]) -> Request:
+    """Transfer an active call ("Catapult: Transfer active call"); see `Transfer.body`."""
+    return _update_call(call_id, body)
 
 
 def speak(call_id: str, audio: Audio, *, loop: bool = False, tag: str | None = None) -> Request:

@@ -277,15 +277,6 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
         progress = following
 
 
-def attempt_at(route: Route, progress: Progress) -> Attempt:
-    """Return the attempt at hand, with all its destinations."""
-    stage = route.stages[progress.stage]
-    if not isinstance(stage.action, TransferAction):
-        raise TypeError(stage.name)
-    step = stage.action.steps[progress.step]
-    return Attempt(route, stage.name, step.destinations, progress.reason)
-
-
 def _after(
     route: Route, progress: Progress, outcome: str, presence: str, cause: str | None = None
 ) -> Progress | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
@@ -49,11 +50,14 @@ _RULES_LOADED = Gauge(
 )
 
 
+_told, _routed, _requests = cache(_TOLD.labels), cache(_ROUTED.labels), cache(_REQUESTS.labels)
+
+
 def count(event: str, fields: dict[str, Any]) -> None:
     """Count one thing that happened."""
-    _TOLD.labels(event).inc()
+    _told(event).inc()
     if event == "routed":
-        _ROUTED.labels(fields["line"] or "", fields["action"]).inc()
+        _routed(fields["line"] or "", fields["action"]).inc()
     elif event == "rules-loaded":
         _RULES_GOOD.set(1)
         _RULES_LOADED.set(time.time())
@@ -68,7 +72,7 @@ def refused(status: int) -> None:
 
 def observe(exchange: Exchange) -> None:
     """Count one request to the platform."""
-    _REQUESTS.labels(exchange.label, exchange.error or str(exchange.status)).inc()
+    _requests(exchange.label, exchange.error or str(exchange.status)).inc()
     _SECONDS.observe(exchange.seconds)
 
 

@@ -27,6 +27,7 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 class TooSlowError(ParseException):  # type: ignore[misc]
     """A request did not arrive in time."""
 

@@ -136,7 +136,7 @@ BUILT: dict[str, wire.Request] = {
             ),
             diversion_treatment="stack",
             diversion_reason="follow-me",
-        ),
+        ).body(),
     ),
     "request-transfer-sip.json": wire.transfer(
         A_LEG,
@@ -144,7 +144,7 @@ BUILT: dict[str, wire.Request] = {
             "sip:agent_mobile@example-corp.bwapp.bwsip.io",
             transfer_caller_id="private",
             callback_url=CALLBACK,
-        ),
+        ).body(),
     ),
     "request-audio-speak.json": wire.speak(
         A_LEG,

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import create_app
-from callflow.ledger import Ledger
 from catapult.events import BadEventError, Event, parse_post, parse_query
 from routing.problems import RulesError
 from routing.reader import read
@@ -20,6 +19,8 @@ from settings import LEGS_PATH, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from callflow.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "tests/fixtures/catapult-v1"

@@ -116,9 +116,9 @@ class Company:
         return leg_id
 
     def transfer(self, call_id: str, order: Any, **_: Any) -> str:
-        self._happens("transfer", call_id, order.transfer_to)
+        self._happens("transfer", call_id, order["transferTo"])
         self.change(call_id, state="transferring")
-        return self.ring(order.transfer_to, order.callback_url)
+        return self.ring(order["transferTo"], order.get("callbackUrl"))
 
     def create_call(self, from_: str, to: str, *, callback_url: str, **_: Any) -> str:
         self._happens("create", from_, to)

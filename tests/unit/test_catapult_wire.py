@@ -42,7 +42,12 @@ def failure(
         (wire.answer("c-1"), "POST", "/calls/c-1", "POST /calls/{callId} active"),
         (wire.reject("c-1"), "POST", "/calls/c-1", "POST /calls/{callId} rejected"),
         (wire.hang_up("c-1"), "POST", "/calls/c-1", "POST /calls/{callId} completed"),
-        (wire.transfer("c-1", ORDER), "POST", "/calls/c-1", "POST /calls/{callId} transferring"),
+        (
+            wire.transfer("c-1", ORDER.body()),
+            "POST",
+            "/calls/c-1",
+            "POST /calls/{callId} transferring",
+        ),
         (wire.stop_audio("c-1"), "POST", "/calls/c-1/audio", "POST /calls/{callId}/audio"),
         (wire.create_bridge(["c-1"]), "POST", "/bridges", "POST /bridges"),
         (wire.get_bridge("brg-1"), "GET", "/bridges/brg-1", "GET /bridges/{bridgeId}"),
@@ -75,7 +80,7 @@ def test_ids_that_would_lead_elsewhere(bad: str) -> None:
         with pytest.raises(InvalidParameterError):
             build(bad)
     with pytest.raises(InvalidParameterError):
-        wire.transfer(bad, ORDER)
+        wire.transfer(bad, ORDER.body())
 
 
 @given(st.text(min_size=1))
