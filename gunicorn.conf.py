@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -21,19 +22,22 @@ if _missing:
 
 bind = f"0.0.0.0:{settings.port}"
 workers = settings.workers
-# A thread waits while the platform answers: calls/s x seconds of its answer, and half as much
-# again. 2 x 64 hold 200 calls/s with an API of 200 ms, with room for callbacks that wait.
+# One thread of each worker waits for all its connections: a slow platform stops nobody else.
 worker_class = "web.worker.Worker"
-worker_connections = 4000
+# A callback needs a connection of its own, and one to the platform.
+_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+_files = 8192 if _files == resource.RLIM_INFINITY else min(_files, 8192)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+worker_connections = (_files - 64) // 2
 backlog = 2048
-# gthread keeps a connection open for the next callback; longer than the platform's pauses.
+# A connection is kept open for the next callback; longer than the platform's pauses.
 keepalive = 75
 # Calls in hand are finished: a callback takes 10 s at most, and a host kills after 30.
 graceful_timeout = 20
 timeout = 30
 # Nobody manages the service through a socket, and two services on a host would share it.
 control_socket_disable = True
-# gunicorn_h1c waits for more of a request line that has ended too early.
+# gunicorn_h1c, if it is there, waits for more of a request line that has ended too early.
 http_parser = "python"
 # Header limits in the size that the platform sends.
 limit_request_line = 8190

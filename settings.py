@@ -46,8 +46,6 @@ class Settings:
     """Seconds within which a callback is answered, retries included."""
     port: int = 5000
     workers: int = 2
-    threads: int = 64
-    """Threads of one worker, and so the most connections to the API that it keeps."""
     ring_tone_url: str = ""
     dyno: str = ""
     """The name that a Heroku-style host gives to this instance, such as web.1."""
@@ -126,7 +124,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
         port=read.whole("PORT", 5000, 1, 65_535),
         workers=read.whole("WEB_CONCURRENCY", 2, 1, 256),
-        threads=read.whole("WEB_THREADS", 64, 1, 1024),
         dyno=given.get("DYNO", ""),
         ring_tone_url=read.url("RING_TONE_URL", ""),
         metrics_token=given.get("METRICS_TOKEN", ""),

@@ -94,7 +94,6 @@ BAD = {
     "REDIS_URL": ["http://x", "rediss://"],
     "LOG_LEVEL": ["LOUD", "10"],
     "LOG_NUMBERS": ["some"],
-    "WEB_THREADS": ["x", "0"],
     "LEDGER_DAYS": ["x", "-1"],
 }
 
