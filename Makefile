@@ -13,9 +13,7 @@ FUZZ_READY := $(VENV)/.fuzz-ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --require-hashes -r
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 
-SECONDS ?= 60
-
-.PHONY: help demo run test lint docs bench fuzz lock audit clean
+.PHONY: help demo run test lint docs bench soak fuzz lock audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -43,9 +41,17 @@ bench: $(DEV_READY)  ## every measurement of benchmarks/
 	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
 	else echo "there is nothing in benchmarks/ to run yet"; fi
 
+fuzz: SECONDS ?= 60
 fuzz: $(FUZZ_READY)  ## fuzz what reads input, SECONDS=60 for each target
 	@for each in $$($(BIN)/python -m tests.fuzz); do \
 		$(BIN)/python -m tests.fuzz $$each $(SECONDS) || exit 1; done
+
+soak: SECONDS ?= 1800
+soak: RATE ?= 100
+soak: LEDGER ?= sqlite
+soak: $(DEV_READY)  ## RATE=100 calls a second for SECONDS=1800, LEDGER=sqlite or redis: what grows?
+	@$(BIN)/python -m benchmarks.soak --seconds $(SECONDS) --rate $(RATE) --ledger $(LEDGER) \
+		--report benchmarks/SOAK.md
 
 lock: $(TOOLS_READY)  ## requirements*.txt from requirements*.in: every package, every hash
 	@for each in requirements.in requirements-*.in; do \
