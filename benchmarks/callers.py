@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.plain_http import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from benchmarks.plain_http import Connections
 
@@ -62,7 +62,7 @@ KINDS = (
         "+14155550172",
         "+19195551000",
         {
-            None: {RECEPTION, ANA, ANSWERING},
+            None: {RECEPTION, ANA, BO, ANSWERING},
             RECEPTION: {ANA, BO, ANSWERING},
             ANA: {BO, ANSWERING},
             BO: {ANA, ANSWERING},
@@ -137,8 +137,15 @@ class PhoneCompany:
     """
 
     def __init__(
-        self, latency: float, *, busy: float = BUSY_OF_100, silent: float = SILENT_OF_100
+        self,
+        latency: float,
+        *,
+        kinds: Sequence[Kind] = KINDS,
+        busy: float = BUSY_OF_100,
+        silent: float = SILENT_OF_100,
+        impatient: float = IMPATIENT_OF_100,
     ) -> None:
+        self._kinds, self._impatient = kinds, impatient
         self._random = random.Random(1)
         self._latency = latency
         self._busy, self._silent = busy, silent
@@ -151,6 +158,7 @@ class PhoneCompany:
         self.wrong: list[str] = []
         self.took: list[float] = []
         self.late: list[float] = []
+        self._ringing = self.most_ringing = 0
 
     @property
     def in_progress(self) -> int:
@@ -161,7 +169,7 @@ class PhoneCompany:
 
     def dial(self) -> None:
         """Let somebody call."""
-        kind = self._random.choices(KINDS, [each.share for each in KINDS])[0]
+        kind = self._random.choices(self._kinds, [each.share for each in self._kinds])[0]
         self._spawn(self._live(Call(f"c-soak-{next(self._ids)}", kind)))
         if self._chance(INTRUDERS_OF_100):
             self._spawn(self._intrude())
@@ -197,7 +205,7 @@ class PhoneCompany:
 
     async def _stay(self, call: Call) -> None:
         """Wait for somebody, talk, and hang up first or second."""
-        is_impatient = self._chance(IMPATIENT_OF_100)
+        is_impatient = self._chance(self._impatient)
         patience = self._random.uniform(1, 25) if is_impatient else _LONGEST_RING
         waits = [asyncio.create_task(each.wait()) for each in (call.joined, call.over)]
         done, left = await asyncio.wait(
@@ -255,9 +263,10 @@ class PhoneCompany:
 
     async def _answer(self, leg: Leg) -> None:
         leg.state = "active"
+        self._ringing -= 1
+        await self._tell_leg(leg, "answer")  # before they talk, so that its end is told after it
         if not leg.created:
             self._join(leg.call)
-        await self._tell_leg(leg, "answer")
 
     def _join(self, call: Call) -> None:
         if call.joined.is_set():
@@ -278,6 +287,7 @@ class PhoneCompany:
 
     async def _end_leg(self, leg: Leg, cause: str) -> None:
         if leg.is_open:
+            self._ringing -= leg.state == "started"
             leg.state = "completed"
             await self._tell_leg(leg, "hangup", cause=cause)
 
@@ -375,6 +385,8 @@ class PhoneCompany:
         self._legs[leg.id] = leg
         if to in CAPACITY:
             self._check_room(to)
+        self._ringing += 1
+        self.most_ringing = max(self.most_ringing, self._ringing)
         self._spawn(self._ring(leg, time_out))
         return Answer(201, location=f"/v1/users/{USER_ID}/calls/{leg.id}")
 

@@ -9,15 +9,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import datetime as dt
 import json
 import os
 import platform
-import signal
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,26 +21,17 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from benchmarks.callers import USER_ID, PhoneCompany
-from benchmarks.plain_http import Connections, serve
+from benchmarks.callers import PhoneCompany
+from benchmarks.ledgers import RedisBooks, SqliteBooks, books
 from benchmarks.processes import family, footprint
-from tests.redis_server import RedisServer
-from tests.service import PROJECT, clean_environment, free_port, procfile, run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    import redis
+from benchmarks.running import API_LATENCY, Running
 
 LEDGER_DAYS = 0.01
 """The shortest time that the service keeps calls for: 14.4 minutes."""
-_API_LATENCY = 0.05
-_BASIC = "Basic Y2FsbHM6c29hay1zZWNyZXQ="  # calls:soak-secret
 _EVERY = 5.0
 """Seconds between two samples."""
-_LONGEST_CALL = 150.0
 _PRUNED_BY = 120.0
 """Seconds by which a call may outstay LEDGER_DAYS."""
 
@@ -101,131 +88,26 @@ class Slope:
         )
 
 
-class SqliteBooks:
-    """What the ledger's file holds."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "ledger.sqlite3"
-        self.url = f"sqlite:///{self._file}"
-
-    def sample(self) -> dict[str, float]:
-        files = self._file.parent.glob(f"{self._file.name}*")
-        with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as db:
-            kept, waiting = db.execute(
-                "SELECT (SELECT count(*) FROM calls),"
-                " (SELECT count(*) FROM calls WHERE wake_at IS NOT NULL)"
-            ).fetchone()
-        return {
-            "ledger": sum(each.stat().st_size for each in files) / 1e6,
-            "calls kept": kept,
-            "calls open": waiting,
-        }
-
-
-class RedisBooks:
-    """What Redis holds."""
-
-    def __init__(self, server: RedisServer) -> None:
-        self.url = server.url
-        self._client: redis.Redis = server.client()
-
-    def sample(self) -> dict[str, float]:
-        memory: Any = self._client.info("memory")
-        kept: Any = self._client.zcard("callrouter:seen")
-        waiting: Any = self._client.zcard("callrouter:wake")
-        return {"ledger": memory["used_memory"] / 1e6, "calls kept": kept, "calls open": waiting}
-
-
-@contextlib.contextmanager
-def books(kind: str, folder: Path) -> Iterator[SqliteBooks | RedisBooks]:
-    """Yield the place where the ledger is kept."""
-    if kind == "sqlite":
-        yield SqliteBooks(folder)
-    else:
-        with RedisServer() as server:
-            yield RedisBooks(server)
-
-
 class Soak:
     """One run. `samples` has a row of figures for each few seconds."""
 
     def __init__(self, company: PhoneCompany, ledger: SqliteBooks | RedisBooks) -> None:
         self._company = company
         self._ledger = ledger
-        self._port = free_port()
         self.logged: Counter[str] = Counter()
         self.samples: list[dict[str, float]] = []
 
-    async def run(self, seconds: float, rate: float, tell: Callable[[str], None]) -> None:
+    async def run(self, seconds: float, rate: float) -> None:
         """Start the service, place the calls, wait for the last one, stop the service."""
-        api = await serve(self._company.api)
-        url = f"http://127.0.0.1:{api.sockets[0].getsockname()[1]}/v1"
-        environment = self._environment(url)
-        _hold_schedules(environment)
-        self._company.connections = Connections(self._port, _BASIC)
-        service = await asyncio.create_subprocess_exec(
-            *procfile("web"),
-            cwd=PROJECT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            reading = asyncio.create_task(self._read(service))
-            await self._until_ready()
-            watching = asyncio.create_task(self._watch(service.pid, tell))
-            await self._place(seconds, rate)
+        running = Running(self._company, self._ledger.url, LEDGER_DAYS=str(LEDGER_DAYS))
+        self.logged = running.logged
+        async with running:
+            watching = asyncio.create_task(self._watch(running.pid))
+            await running.place(int(seconds * rate), rate)
             watching.cancel()
-            await self._drain(service)
-            await reading
-        finally:
-            if service.returncode is None:
-                service.kill()
-        if service.returncode:
-            self._company.wrong.append(f"the service ended with {service.returncode}")
+            await running.settle()
 
-    def _environment(self, url: str) -> dict[str, str]:
-        return clean_environment() | {
-            "BANDWIDTH_USER_ID": USER_ID,
-            "BANDWIDTH_API_TOKEN": "t-soak",
-            "BANDWIDTH_API_SECRET": "s-soak",
-            "BANDWIDTH_API_URL": url,
-            "PUBLIC_URL": f"http://127.0.0.1:{self._port}",
-            "CALLBACK_USERNAME": "calls",
-            "CALLBACK_PASSWORD": "soak-secret",
-            "LEDGER_URL": self._ledger.url,
-            "LEDGER_DAYS": str(LEDGER_DAYS),
-            "PORT": str(self._port),
-        }
-
-    async def _read(self, service: asyncio.subprocess.Process) -> None:
-        """Count what is logged; anything but good news is wrong."""
-        assert service.stdout is not None
-        async for line in service.stdout:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = {"level": "ERROR", "message": line.decode(errors="replace").rstrip()}
-            self.logged[row["message"]] += 1
-            if row["level"] not in {"DEBUG", "INFO"}:
-                self._company.wrong.append(f"logged: {row}")
-
-    async def _until_ready(self) -> None:
-        await _until(lambda: self.logged["rules-loaded"] >= 2, 30)
-
-    async def _place(self, seconds: float, rate: float) -> None:
-        began = time.monotonic()
-        for number in range(int(seconds * rate)):
-            await asyncio.sleep(began + number / rate - time.monotonic())
-            self._company.dial()
-
-    async def _drain(self, service: asyncio.subprocess.Process) -> None:
-        await _until(lambda: not self._company.in_progress, _LONGEST_CALL)
-        self._company.connections.close()
-        service.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(service.wait(), 30)
-
-    async def _watch(self, pid: int, tell: Callable[[str], None]) -> None:
+    async def _watch(self, pid: int) -> None:
         began = time.monotonic()
         while True:
             await asyncio.sleep(_EVERY)
@@ -236,25 +118,8 @@ class Soak:
             sample |= {"callbacks p50": 1000 * cuts[49], "callbacks p99": 1000 * cuts[98]}
             self.samples.append(sample)
             if len(self.samples) % 6 == 0:
-                tell(
-                    "  ".join(f"{name} {value:,.0f}" for name, value in sample.items())
-                    + f"  wrong {len(self._company.wrong)}"
-                )
-
-
-async def _until(wanted: Callable[[], bool], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not wanted():  # noqa: ASYNC110 - what others report does not come as an event
-            await asyncio.sleep(0.05)
-
-
-def _hold_schedules(environment: dict[str, str]) -> None:
-    """Let it be the same time of day for the whole run: the office open, and night."""
-    until = (dt.datetime.now(dt.UTC) + dt.timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
-    for schedule in ("office", "nights"):
-        done = run("flask", "override", "set", schedule, "open", "--until", until, env=environment)
-        if done.returncode:
-            sys.exit(done.stderr)
+                figures = "  ".join(f"{name} {value:,.0f}" for name, value in sample.items())
+                print(f"{figures}  wrong {len(self._company.wrong)}", flush=True)
 
 
 def _of_machine(pid: int) -> dict[str, float]:
@@ -317,7 +182,7 @@ def _report(soak: Soak, company: PhoneCompany, found: list[Slope], options: Any)
             "",
             (
                 f"{_machine()}. The service as the Procfile starts it, the shipped rules, "
-                f"`LEDGER_DAYS={LEDGER_DAYS}`; an API that answers in {1000 * _API_LATENCY:.0f} ms."
+                f"`LEDGER_DAYS={LEDGER_DAYS}`; an API that answers in {1000 * API_LATENCY:.0f} ms."
             ),
             "",
             (
@@ -380,13 +245,13 @@ def _options() -> Any:
 def main() -> int:
     """Run it; return 1 if something was wrong or grew."""
     options = _options()
-    company = PhoneCompany(_API_LATENCY)
+    company = PhoneCompany(API_LATENCY)
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
         books(options.ledger, Path(folder)) as ledger,
     ):
         soak = Soak(company, ledger)
-        asyncio.run(soak.run(options.seconds, options.rate, lambda line: print(line, flush=True)))
+        asyncio.run(soak.run(options.seconds, options.rate))
     found = slopes(soak.samples, options.warm_up, _pruned_from())
     company.wrong += _overdue(soak.samples, options.rate)
     text = _report(soak, company, found, options)
