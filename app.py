@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from settings import Settings
 
 _log = logging.getLogger("callrouter")
-_PRUNE_EVERY = 3600.0
-"""Seconds between two prunings of the ledger."""
+_PRUNE_EVERY = 60.0
+"""Seconds between two prunings of the ledger: often, so that each has little to do."""
 
 
 @dataclass

@@ -94,7 +94,10 @@ class Ledger(Protocol):
         """
 
     def prune(self, before: float) -> int:
-        """Forget calls seen before an instant; return how many."""
+        """Forget calls seen before an instant; return how many.
+
+        It takes a few at a time, and leaves the ledger to others in between.
+        """
 
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""

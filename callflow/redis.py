@@ -41,6 +41,8 @@ _LONGEST_PAUSE = 0.02
 _DAY = 86_400
 _PACE_KEPT = 3600
 _AT_ONCE = 500
+_PRUNED_AT_ONCE = 50
+"""Calls that one step of pruning forgets; all others wait for it, callbacks too."""
 
 
 class RedisLedger:
@@ -182,9 +184,9 @@ class RedisLedger:
         """Forget calls seen before an instant, some at a time; return how many."""
         pruned = 0
         while True:
-            count = int(self._run(self._prune, repr(float(before)), _AT_ONCE))
+            count = int(self._run(self._prune, repr(float(before)), _PRUNED_AT_ONCE))
             pruned += count
-            if count < _AT_ONCE:
+            if count < _PRUNED_AT_ONCE:
                 return pruned
 
     def versions(self, call_ids: Sequence[str]) -> dict[str, int]:
