@@ -28,7 +28,8 @@ _LONGEST_CALL = 150.0
 class Running:
     """Two workers with the shipped rules; it is always the same time of day.
 
-    `logged` counts what it has logged. Whatever is worse than INFO is noted as wrong.
+    `logged` counts what it has logged, `logged_bytes` all of it. Whatever is worse than INFO is
+    noted as wrong.
     """
 
     def __init__(self, company: PhoneCompany, ledger_url: str, **settings: str) -> None:
@@ -36,6 +37,7 @@ class Running:
         self._port = free_port()
         self._settings = {"LEDGER_URL": ledger_url, "WEB_CONCURRENCY": "2"} | settings
         self.logged: Counter[str] = Counter()
+        self.logged_bytes = 0
 
     async def __aenter__(self) -> Self:
         self._api = await serve(self._company.api)
@@ -102,6 +104,7 @@ class Running:
     async def _read(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
+            self.logged_bytes += len(line)
             try:
                 row = json.loads(line)
             except ValueError:

@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -46,18 +45,18 @@ class Bound(NamedTuple):
 
 
 BOUNDS = {
-    "PSS": Bound("MB", 0.03, 3.0),
-    "RSS": Bound("MB", 0.03, 6.0),
+    "PSS": Bound("MB", 0.01, 2.0),
+    "RSS": Bound("MB", 0.01, 4.0),
     "handles": Bound("", 0.03, 10.0),
     "threads": Bound("", 0.03, 3.0),
-    "callbacks p50": Bound("ms", 0.25, 3.0),
-    "callbacks p99": Bound("ms", 0.5, 50.0),
+    "callbacks p50": Bound("ms", 0.25, 1.0),
+    "callbacks p99": Bound("ms", 0.25, 20.0),
 }
 """What may not grow at all: the rest of a figure's growth is noise of the machine."""
 LEDGER_BOUNDS = {
     "ledger": Bound("MB", 0.1, 1.0),
     "calls kept": Bound("", 0.1, 100.0),
-    "calls open": Bound("", 0.25, 50.0),
+    "calls open": Bound("", 0.1, 30.0),
 }
 """The same, once the first calls have been forgotten."""
 
@@ -94,14 +93,12 @@ class Soak:
     def __init__(self, company: PhoneCompany, ledger: SqliteBooks | RedisBooks) -> None:
         self._company = company
         self._ledger = ledger
-        self.logged: Counter[str] = Counter()
+        self.running = Running(company, ledger.url, LEDGER_DAYS=str(LEDGER_DAYS))
         self.samples: list[dict[str, float]] = []
 
     async def run(self, seconds: float, rate: float) -> None:
         """Start the service, place the calls, wait for the last one, stop the service."""
-        running = Running(self._company, self._ledger.url, LEDGER_DAYS=str(LEDGER_DAYS))
-        self.logged = running.logged
-        async with running:
+        async with self.running as running:
             watching = asyncio.create_task(self._watch(running.pid))
             await running.place(int(seconds * rate), rate)
             watching.cancel()
@@ -168,7 +165,6 @@ def _overdue(samples: list[dict[str, float]], rate: float) -> list[str]:
 
 def _report(soak: Soak, company: PhoneCompany, found: list[Slope], options: Any) -> str:
     last, done = soak.samples[-1], company.done
-    busy = last["processor"] / last["at"]
     late = sorted(company.late) or [0.0]
     wrong = [f"- {each}" for each in company.wrong[:20]] or ["Nothing was wrong."]
     return "\n".join(
@@ -191,10 +187,10 @@ def _report(soak: Soak, company: PhoneCompany, found: list[Slope], options: Any)
                 f"{done['requests']:,} requests to the API. {done['talked']:,} callers talked with "
                 f"somebody, {done['left while it rang']:,} left while it rang, "
                 f"{len(company.late):,} destinations rang out: at most {late[-1]:.2f} s late, "
-                f"half of them {statistics.median(late):.2f} s. "
-                f"The service took {100 * busy:.0f} % of one processor, "
-                f"{1000 * last['processor'] / done['placed']:.1f} ms for a call."
+                f"half of them {statistics.median(late):.2f} s."
             ),
+            "",
+            _of_one_call(soak, company),
             "",
             f"| | after {_clock(options.warm_up)} | at the end | slope | |",
             "|---|---|---|---|---|",
@@ -210,6 +206,23 @@ def _report(soak: Soak, company: PhoneCompany, found: list[Slope], options: Any)
             "",
         ]
     )
+
+
+def _of_one_call(soak: Soak, company: PhoneCompany) -> str:
+    """Return what one call takes, all told."""
+    first, last, calls = soak.samples[0], soak.samples[-1], company.done["placed"]
+    each = [
+        f"{1000 * last['processor'] / calls:.1f} ms of a processor",
+        f"{company.done['requests'] / calls:.1f} requests to the API",
+        f"{company.done['callbacks'] / calls:.1f} callbacks",
+        f"{1000 * last['ledger'] / last['calls kept']:.1f} KB of the ledger",
+        f"{sum(soak.running.logged.values()) / calls:.1f} log lines",
+        f"{soak.running.logged_bytes / calls / 1000:.1f} KB of logs",
+    ]
+    if "round trips" in last:
+        placed = (last["at"] - first["at"]) * calls / last["at"]
+        each.append(f"{(last['round trips'] - first['round trips']) / placed:.0f} reads of Redis")
+    return f"One call takes {', '.join(each)}."
 
 
 def _pruned_from() -> float:
@@ -256,7 +269,7 @@ def main() -> int:
     company.wrong += _overdue(soak.samples, options.rate)
     text = _report(soak, company, found, options)
     print(text)
-    print(dict(company.done), dict(soak.logged))
+    print(dict(company.done), dict(soak.running.logged))
     if options.report:
         options.report.write_text(text, encoding="utf-8")
     if options.json:
@@ -264,7 +277,7 @@ def main() -> int:
             "samples": soak.samples,
             "slopes": [asdict(each) for each in found],
             "done": company.done,
-            "logged": soak.logged,
+            "logged": soak.running.logged,
             "late": company.late,
             "wrong": company.wrong,
         }
