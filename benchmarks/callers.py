@@ -144,8 +144,9 @@ class PhoneCompany:
         busy: float = BUSY_OF_100,
         silent: float = SILENT_OF_100,
         impatient: float = IMPATIENT_OF_100,
+        talk: tuple[float, float] = (0.5, 5.0),
     ) -> None:
-        self._kinds, self._impatient = kinds, impatient
+        self._kinds, self._impatient, self._talk = kinds, impatient, talk
         self._random = random.Random(1)
         self._latency = latency
         self._busy, self._silent = busy, silent
@@ -217,7 +218,7 @@ class PhoneCompany:
             return
         if done:
             self.done["talked"] += 1
-            await asyncio.sleep(self._random.uniform(0.5, 5))
+            await asyncio.sleep(self._random.uniform(*self._talk))
             if self._random.random() < 0.5:
                 await self._callee_leaves(call)
                 return

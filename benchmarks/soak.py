@@ -105,7 +105,7 @@ class Soak:
             await running.settle()
 
     async def _watch(self, pid: int) -> None:
-        began = time.monotonic()
+        began, told = time.monotonic(), 0
         while True:
             await asyncio.sleep(_EVERY)
             took, self._company.took = self._company.took, []
@@ -116,7 +116,8 @@ class Soak:
             self.samples.append(sample)
             if len(self.samples) % 6 == 0:
                 figures = "  ".join(f"{name} {value:,.0f}" for name, value in sample.items())
-                print(f"{figures}  wrong {len(self._company.wrong)}", flush=True)
+                print(figures, *self._company.wrong[told:][:20], sep="\n", flush=True)
+                told = len(self._company.wrong)
 
 
 def _of_machine(pid: int) -> dict[str, float]:
