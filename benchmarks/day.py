@@ -57,14 +57,14 @@ class _Platform(Client):
         super().__init__("http://127.0.0.1:9/v1", "u-day", "t-day", "s-day")
         self.transfers: dict[str, tuple[str, str]] = {}
 
-    def _converse(self, request: Request, deadline: float) -> tuple[int, Mapping[str, str], bytes]:
+    def _exchange(self, request: Request, deadline: float) -> tuple[Mapping[str, str], Any]:
         del deadline
         if request.method == "GET":
-            return 200, {}, b'{"id": "c", "state": "active", "direction": "in"}'
+            return {}, {"id": "c", "state": "active", "direction": "in"}
         leg_id = f"c-{secrets.token_hex(8)}"
         url = (request.body or {}).get("callbackUrl", "")
         self.transfers[request.path.rpartition("/")[2]] = leg_id, url.rpartition("/")[2]
-        return 201, {"Location": f"/v1/users/u-day/calls/{leg_id}"}, b""
+        return {"location": f"/v1/users/u-day/calls/{leg_id}"}, None
 
 
 @dataclass

@@ -52,11 +52,16 @@ class Running:
             stderr=subprocess.STDOUT,
         )
         self._reading = asyncio.create_task(self._read())
-        await until(lambda: self.logged["rules-loaded"] >= 2, 30)
+        try:
+            await until(lambda: self.logged["rules-loaded"] >= 2, 30)
+        except BaseException:
+            self._process.kill()
+            raise
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         self._company.connections.close()
+        self._api.close()
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -65,7 +70,6 @@ class Running:
             if self._process.returncode is None:
                 self._process.kill()
         await self._reading
-        self._api.close()
         if status:
             self._company.wrong.append(f"the service ended with {status}")
 
