@@ -245,7 +245,7 @@ class PhoneCompany:
         body = _event("answer", "c-intruder", "+14155550199", "+19195551000")
         status = await self.connections.post(CALLBACKS, body, "Basic bm9ib2R5Om5vdGhpbmc=")
         self.done["intruders"] += 1
-        if status != 401:
+        if status not in {401, 429}:
             self.wrong.append(f"a callback without the credentials got {status}")
 
     async def _ring(self, leg: Leg, time_out: float | None) -> None:

@@ -235,7 +235,7 @@ def _clock(seconds: float) -> str:
 
 
 def _machine() -> str:
-    names = ("gunicorn", "Flask", "requests", "redis")
+    names = ("gunicorn", "gevent", "Flask", "redis")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     return (
         f"{os.cpu_count()} processors, {platform.system()} {platform.release()}, "
