@@ -53,7 +53,7 @@ class Running:
         )
         self._reading = asyncio.create_task(self._read())
         try:
-            await until(lambda: self.logged["rules-loaded"] >= 2, 30)
+            await until(lambda: self.logged["rules-loaded"] >= 2, 120)
         except BaseException:
             self._process.kill()
             raise
