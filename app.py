@@ -50,6 +50,11 @@ class Service:
     timers: Timers
     started: bool = False
 
+    def prepare(self) -> None:
+        """Read the rules before the workers are forked, so that they share the memory."""
+        self.rulebook.read()
+        self.ledger.close()  # a connection must not be used on both sides of a fork
+
     def start(self) -> None:
         """Read the rules and begin to watch them and to prune the ledger."""
         if self.started:

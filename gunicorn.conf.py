@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import shutil
@@ -9,8 +10,15 @@ import sys
 import tempfile
 from typing import Any
 
+import gevent
+from gevent import monkey
+
 import logs
 import settings as settings_module
+
+# What the workers share is loaded before they are forked, and its locks must be those of greenlets.
+# Forking, signals and children are gunicorn's own business.
+monkey.patch_all(os=False, signal=False, subprocess=False)
 
 try:
     settings = settings_module.from_environment(os.environ)
@@ -24,10 +32,12 @@ bind = f"0.0.0.0:{settings.port}"
 workers = settings.workers
 # One thread of each worker waits for all its connections: a slow platform stops nobody else.
 worker_class = "web.worker.Worker"
+# The code and the rules are loaded once, and the workers share their memory.
+preload_app = True
 # A callback needs a connection of its own, and one to the platform.
-_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-_files = 8192 if _files == resource.RLIM_INFINITY else min(_files, 8192)
-resource.setrlimit(resource.RLIMIT_NOFILE, (_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+_most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+_files = 8192 if _most == resource.RLIM_INFINITY else min(_most, 8192)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_files, _most))
 worker_connections = (_files - 64) // 2
 backlog = 2048
 # A connection is kept open for the next callback; longer than the platform's pauses.
@@ -49,6 +59,21 @@ _metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 _copies_dir = tempfile.mkdtemp(prefix="callrouter-copies-")
 os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
+
+
+def on_starting(server: Any) -> None:
+    """Load what the workers share; gauges of this process would count as those of a worker."""
+    from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set
+
+    server.app.wsgi().extensions["callrouter"].prepare()
+    multiprocess.mark_process_dead(os.getpid())
+    gc.collect()
+    gc.freeze()  # the collector would write to every object, and so copy its page
+
+
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Let the worker have an event loop of its own."""
+    gevent.reinit()
 
 
 def post_worker_init(worker: Any) -> None:

@@ -45,7 +45,7 @@ class Rulebook:
         self._seen: tuple[int, int, int] | None = None
         self._content: bytes | None = None
         self._stop = threading.Event()
-        self.status = Status(None, None, "the rules have not been read yet")
+        self.status = self._told = Status(None, None, "the rules have not been read yet")
 
     @property
     def rules(self) -> RuleSet | None:
@@ -53,7 +53,22 @@ class Rulebook:
         return self._rules
 
     def look(self) -> None:
-        """Read the file if it has changed; good rules come into force, bad ones are told of."""
+        """Read the file if it has changed, and tell what came of that."""
+        self.read()
+        if self.status is self._told:
+            return
+        self._told = self.status
+        if self._rules is not None and self.status.error is None:
+            warnings = len(self._rules.warnings)
+            self._tell("rules-loaded", digest=self.status.digest, warnings=warnings)
+        else:
+            self._tell("rules-refused", error=self.status.error, in_force=self.status.digest)
+
+    def read(self) -> None:
+        """Read the file if it has changed; good rules come into force.
+
+        What is read before a process forks, its children share; each tells of it with `look`.
+        """
         try:
             stat = self._path.stat()
             # A change within the clock's grain of the file system keeps time and size, so a file
@@ -87,14 +102,12 @@ class Rulebook:
         else:
             self._rules = rules
             self.status = Status(rules.digest, time.time(), None)
-            self._tell("rules-loaded", digest=rules.digest, warnings=len(rules.warnings))
 
     def _refuse(self, content: bytes | None, error: str) -> None:
         if content is None:
             self._seen = self._content = None
         if error != self.status.error:
             self.status = Status(self.status.digest, self.status.loaded_at, error)
-            self._tell("rules-refused", error=error, in_force=self.status.digest)
 
     def watch(self) -> None:
         """Look at the file again and again, in a thread of its own, until `close`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from flask import json
+from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
@@ -57,6 +58,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         self._waiting: dict[Any, gevent.Timeout] = {}
         self._pools: list[Pool] = []
         self._told_to_stop: Event | None = None
+
+    def patch(self) -> None:
+        """Let greenlets wait at the listeners; gunicorn.conf.py has seen to everything else."""
+        self.sockets: list[Any] = [
+            socket.socket(each.FAMILY, socket.SOCK_STREAM, fileno=each.sock.detach())
+            for each in self.sockets
+        ]
 
     def run(self) -> None:
         """Serve until told to stop, then finish what is in hand."""
