@@ -17,7 +17,7 @@ from routing.reading.actions import (
     parameters,
     read_destination,
 )
-from routing.reading.document import Mapping, Node, Text, parse
+from routing.reading.document import PIECE, Mapping, Node, Text, parse
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import read_line
 from routing.reading.numbers import looks_like_number, looks_like_uri
@@ -33,10 +33,12 @@ from routing.reading.shapes import (
 )
 from routing.reading.times import read_calendars, read_schedules
 from routing.reading.values import PREFIX, ZONE
-from routing.rules import RuleSet, Stage
+from routing.rules import RejectAction, RuleSet, Stage
 from routing.words import EMERGENCY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
     from routing.rules import Line
 
 TRANSFER = Record("transfer", PARAMETERS)
@@ -53,64 +55,132 @@ SECTIONS = (
 )
 
 
-def read(text: str) -> RuleSet:
-    """Return the rules that `text` writes.
+NEEDED = SECTIONS[: SECTIONS.index("lines")]
+"""What must be known before a line can be read."""
+
+
+def read(text: str | Sequence[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
+    """Return the rules that `text` writes, whole or in pieces.
+
+    `breathe` is called after each small piece of work, so that who reads while others have work
+    to do can let them go first.
 
     Raises RulesError with every error of the file, in order of place.
     """
-    context = Context()
-    problems = context.problems
-    root = parse(text, problems.errors)
+    pieces = _Pieces(text) if isinstance(text, str) else text
+    sections = _Sections(Context(breathe=breathe))
+    root = parse(pieces, sections.problems, breathe, sections.taker)
+    if sections.taken_too_soon(root):
+        sections = _Sections(Context(breathe=breathe))
+        root = parse(pieces, sections.problems, breathe)
     if not isinstance(root, Mapping):
         message = "a rules file is made of sections: lines, destinations, emergency, …"
-        problems.error(root, ROOT, "not-a-mapping", message)
-        raise RulesError(problems.errors, [])
-    rules = _Sections(root, context).read(text)
+        sections.problems.error(root, ROOT, "not-a-mapping", message)
+        raise RulesError(sections.problems.errors, [])
+    rules = sections.read(root, pieces)
+    problems = sections.problems
     if problems.errors or rules is None:
-        raise RulesError(problems.sorted(problems.errors), problems.sorted(problems.warnings))
-    return replace(rules, warnings=tuple(problems.sorted(problems.warnings)))
+        raise RulesError(problems.errors, problems.warnings)
+    return replace(rules, warnings=tuple(problems.warnings))
+
+
+class _Pieces:
+    """A text, a piece at a time."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the pieces."""
+        return (self._text[at : at + PIECE] for at in range(0, len(self._text), PIECE))
 
 
 class _Sections:
-    """Reads the sections in the order in which they need one another."""
+    """Reads the sections in the order in which they need one another.
 
-    def __init__(self, root: Mapping, context: Context) -> None:
-        self.root = root
+    The lines are most of a large file. Where all that they need stands above them, as it mostly
+    does, each is read as soon as the parser has come to its end, and its nodes are let go.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.root = Mapping(1, 1)
         self.context = context
+        self.problems = context.problems
+        # What the emergency does is mostly written below the lines that end with it.
+        context.emergency = (Stage(EMERGENCY, RejectAction()),)
+        self.lines: dict[str, Any] = context.names.setdefault("line", {})
+        self.above: set[str] | None = None
+        """The sections above the lines, if they were read before the parser came to its end."""
 
-    def read(self, text: str) -> RuleSet | None:
+    def taker(self, key: str, root: Mapping) -> Callable[[Text, Node], None] | None:
+        """Return what reads the lines one by one, if `key` is theirs and all above is known."""
+        if key != "lines" or not root.entries.keys() <= set(SECTIONS):
+            return None
+        self.root, self.above = root, set(root.entries)
+        self._definitions()
+        return self._line
+
+    def taken_too_soon(self, root: Node) -> bool:
+        """Return whether something below the lines may have been needed for them."""
+        if self.above is None or not isinstance(root, Mapping):
+            return False
+        return not root.entries.keys() - self.above <= {"version", "lines", EMERGENCY, "expect"}
+
+    def read(self, root: Mapping, pieces: Iterable[str]) -> RuleSet | None:
+        self.root = root
         self._keys()
-        self._basics()
-        self._destinations()
-        lists = self._callers()
-        read_calendars(*self._section("calendars"), self.context)
-        read_schedules(*self._section("schedules"), self.context)
+        self._version()
+        if self.above is None:
+            self._definitions()
+        self._lines()
         self._emergency()
-        lines = self._lines()
-        default_caller = callers.free_number([*lists.values(), *self.context.caller_lists])
+        names = self.context.names
+        lists = names["caller list"].values()
+        default_caller = callers.free_number([*lists, *self.context.caller_lists])
         expectations = self._expectations(default_caller)
         self._unused()
-        if self.context.problems.errors:
+        if self.problems.errors:
             return None
         return RuleSet(
-            digest=hashlib.sha256(text.encode()).hexdigest()[:16],
-            lines=lines,
-            line_by_number={n: lines[name] for n, name in self.context.lines_by_number.items()},
-            destinations=self.context.names["destination"],
+            digest=self._digest(pieces),
+            lines=self.lines,
+            line_by_number=self._line_by_number(),
+            destinations=names["destination"],
             limited={
                 name: each.capacity
-                for name, each in self.context.names["destination"].items()
+                for name, each in names["destination"].items()
                 if each.capacity is not None
             },
-            schedules=self.context.names["schedule"],
-            calendars=self.context.names["calendar"],
-            persons=frozenset(self.context.names["person"]),
+            schedules=names["schedule"],
+            calendars=names["calendar"],
+            persons=frozenset(names["person"]),
             emergency=self.context.emergency,
             zone=self.context.zone,
             owned=next((n for n in self.context.lines_by_number if is_number(n)), None),
             default_caller=default_caller,
             expectations=expectations,
         )
+
+    def _definitions(self) -> None:
+        self._basics()
+        self._destinations()
+        self._callers()
+        read_calendars(*self._section("calendars"), self.context)
+        read_schedules(*self._section("schedules"), self.context)
+
+    def _digest(self, pieces: Iterable[str]) -> str:
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece.encode())
+            self.context.breathe()
+        return digest.hexdigest()[:16]
+
+    def _line_by_number(self) -> dict[str, Line]:
+        found = {}
+        for number, name in self.context.lines_by_number.items():
+            found[number] = self.lines[name]
+            self.context.breathe()
+        return found
 
     def _section(self, name: str) -> tuple[Node | None, Any]:
         return self.root.get(name), (ROOT, name)
@@ -128,7 +198,6 @@ class _Sections:
                 problems.error(Node(1, 1), (ROOT, key), "missing-key", message)
 
     def _basics(self) -> None:
-        self._version()
         node, path = self._section("timezone")
         if node is not None:
             self.context.zone = ZONE.read(node, path, self.context) or ZoneInfo("UTC")
@@ -157,6 +226,7 @@ class _Sections:
         found: dict[str, Any] = {}
         entries = entries_of(node, path, self.context, "names of destinations") if node else {}
         for name, (key, value) in entries.items():
+            self.context.breathe()
             self._name(name, key, path)
             found[name] = read_destination(name, value, (path, name), self.context)
         self.context.names["destination"] = found
@@ -172,30 +242,33 @@ class _Sections:
             message = f"{name!r} cannot be a name: it would be read as a number or SIP URI"
             self.context.problems.error(key, (path, name), "bad-name", message)
 
-    def _callers(self) -> dict[str, Any]:
+    def _callers(self) -> None:
         node, path = self._section("callers")
         patterns = callers.CALLERS.read(node, path, self.context) if node is not None else {}
         written = entries_of(node, path, self.context, "") if isinstance(node, Mapping) else {}
         callers.check_names((key for key, _ in written.values()), path, self.context)
         lists = {name: caller_list((patterns or {}).get(name, [])) for name in written}
         self.context.names["caller list"] = lists
-        return lists
 
     def _emergency(self) -> None:
         node, path = self._section(EMERGENCY)
         if node is not None:
             action = action_shape(EMERGENCY).read(node, path, self.context)
-            self.context.emergency = (Stage(EMERGENCY, action),) if action else ()
+            # The lines hold the stage already; it is frozen from here on.
+            object.__setattr__(self.context.emergency[0], "action", action)
 
-    def _lines(self) -> dict[str, Line]:
+    def _lines(self) -> None:
         node, path = self._section("lines")
-        found: dict[str, Any] = {}
-        if node is not None:
-            for name, (key, value) in entries_of(node, path, self.context, "lines").items():
-                self._name(name, key, path)
-                found[name] = read_line(name, value, (path, name), self.context)
-        self.context.names["line"] = found
-        return found
+        entries = entries_of(node, path, self.context, "lines") if node is not None else {}
+        if self.above is None:
+            for key, value in entries.values():
+                self._line(key, value)
+
+    def _line(self, key: Text, value: Node) -> None:
+        path = ROOT, "lines"
+        self._name(key.text, key, path)
+        self.lines[key.text] = read_line(key.text, value, (path, key.text), self.context)
+        self.context.breathe()
 
     def _expectations(self, default_caller: str) -> tuple[Any, ...]:
         node, path = self._section("expect")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -119,7 +118,7 @@ def audio_shape(what: str) -> Built[Audio]:
         "voice": Field(_one_of("voice", transfer.VOICES), "a voice of that language"),
     }
     one_sound = {"anyOf": [{"required": [key]} for key in sorted(_SOUNDS)]}
-    return Built(Record(what, fields), _audio, one_sound, "audio")
+    return Built(Record(what, fields), _audio, one_sound, "audio", anywhere=True)
 
 
 PARAMETERS: dict[str, Field] = {
@@ -273,10 +272,16 @@ def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> S
     if "transferTo" not in values:
         return None
     own = parameters(values)
-    complete = []
-    for each in values["transferTo"]:
-        merged = own.over(each.parameters).over(context.defaults)
-        complete.append(replace(each, parameters=merged))
+    complete = [
+        Destination(
+            each.transfer_to,
+            each.name,
+            each.capacity,
+            each.person,
+            own.over(each.parameters).over(context.defaults),
+        )
+        for each in values["transferTo"]
+    ]
     _warn_of_idle_reason(values, complete, node, path, context)
     return Step(tuple(complete))
 
@@ -302,6 +307,7 @@ _STEP = Built(
     ),
     _step,
     name="step",
+    anywhere=True,
 )
 ACTION_FIELDS: dict[str, Field] = {
     "transferTo": Field(Targets(), "one destination, or a list that rings together"),
@@ -361,4 +367,4 @@ def _refuse_parameters(kind: str, node: Mapping, path: Path, context: Context) -
 
 def action_shape(what: str) -> Built[Action]:
     """Return the shape of an action that stands alone."""
-    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action")
+    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action", anywhere=True)
