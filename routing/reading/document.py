@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Take = Callable[["Text", "Node"], None]
     """Takes one entry of a section, key and value."""
+    _Open = tuple["Items | Mapping | None", "Text | None", list[Any], str | None]
+    """A node that is open, its key that waits for a value, what is written in it, its anchor."""
 
 MAX_DEPTH = 40
 """Levels of nesting; a real file has less than twelve."""
@@ -141,13 +143,16 @@ class _Builder:
         self.root: Node | None = None
         self.problems = problems
         self.taker = taker
-        self.taken: tuple[Mapping, Take] | None = None
-        self.open: list[Items | Mapping] = []
-        self.keys: list[Text | None] = []
-        self.written: list[list[Any]] = []
+        self.section: Mapping | None = None
+        self.take_entry: Take | None = None
         self.anchors: dict[str, Items | Mapping | Text | None] = {}
-        self.open_anchors: list[str | None] = []
         self.aliased = 0
+        # Of the innermost node that is open; those of the others are in `outer`.
+        self.parent: Items | Mapping | None = None
+        self.key: Text | None = None
+        self.written: list[Any] = []
+        self.anchor: str | None = None
+        self.outer: list[_Open] = []
         self.take: dict[type, Callable[[Any], None]] = {
             yaml.StreamStartEvent: self._pass,
             yaml.StreamEndEvent: self._pass,
@@ -169,50 +174,52 @@ class _Builder:
             raise _failure(*_place(event), "several-documents", "only one document is read")
 
     def _scalar(self, event: Any) -> None:
-        mark = event.start_mark
-        node = Text(mark.line + 1, mark.column + 1, event.value, not event.style)
+        mark, text, bare = event.start_mark, event.value, not event.style
+        node = Text(mark.line + 1, mark.column + 1, text, bare)
         if event.tag is not None:
             self._refuse_tag(event)
         if event.anchor is not None:
             self.anchors[event.anchor] = node
-        self._add(node)
+        self._add(node, text if bare else (text,))
 
     def _mapping(self, event: Any) -> None:
-        node = Mapping(*_place(event))
-        if len(self.open) == 1 and event.anchor is None:
+        mark = event.start_mark
+        node = Mapping(mark.line + 1, mark.column + 1)
+        if len(self.outer) == 1 and event.anchor is None:
             self._offer(node)
         self._start(event, node, [])
 
     def _sequence(self, event: Any) -> None:
-        self._start(event, Items(*_place(event)), [None])
+        mark = event.start_mark
+        self._start(event, Items(mark.line + 1, mark.column + 1), [None])
 
     def _offer(self, node: Mapping) -> None:
         """Let the entries of a section be taken one by one, if somebody wants them."""
-        root, key = self.open[0], self.keys[0]
+        root, key = self.parent, self.key
         if isinstance(root, Mapping) and key is not None and key.text not in root.entries:
             take = self.taker(key.text, root)
-            self.taken = (node, take) if take else self.taken
+            if take:
+                self.section, self.take_entry = node, take
 
     def _start(self, event: Any, node: Items | Mapping, written: list[Any]) -> None:
         if event.tag is not None:
             self._refuse_tag(event)
-        if len(self.open) >= MAX_DEPTH:
+        if len(self.outer) >= MAX_DEPTH:
             raise _failure(*_place(event), "too-deep", f"nested more than {MAX_DEPTH} levels deep")
         if event.anchor is not None:
             self.anchors[event.anchor] = None
-        self.open_anchors.append(event.anchor)
-        self.open.append(node)
-        self.keys.append(None)
-        self.written.append(written)
+        self.outer.append((self.parent, self.key, self.written, self.anchor))
+        self.parent, self.key, self.written, self.anchor = node, None, written, event.anchor
 
     def _end(self, _event: Any) -> None:
-        node = self.open.pop()
-        node.written = tuple(self.written.pop())
-        self.keys.pop()
-        anchor = self.open_anchors.pop()
-        if anchor is not None:
-            self.anchors[anchor] = node
-        self._add(node)
+        node, anchor = self.parent, self.anchor
+        written = tuple(self.written)
+        self.parent, self.key, self.written, self.anchor = self.outer.pop()
+        if node is not None:
+            node.written = written
+            if anchor is not None:
+                self.anchors[anchor] = node
+            self._add(node, written)
 
     def _alias(self, event: Any) -> None:
         node = self.anchors.get(event.anchor)
@@ -222,9 +229,9 @@ class _Builder:
             raise _failure(*_place(event), "bad-alias", f"alias *{event.anchor} {problem}")
         size, height = self._extent(node)
         self.aliased += size
-        if self.aliased > MAX_ALIASED_NODES or len(self.open) + height > MAX_DEPTH:
+        if self.aliased > MAX_ALIASED_NODES or len(self.outer) + height > MAX_DEPTH:
             raise _failure(*_place(event), "too-large", "the aliases expand to too much")
-        self._add(node)
+        self._add(node, node.written)
 
     def _extent(self, node: Node) -> tuple[int, int]:
         """Return how many nodes there are in `node`, aliases expanded, and how deep they go."""
@@ -236,20 +243,18 @@ class _Builder:
             node.extent = 1 + sum(size for size, _ in inner), height
         return node.extent
 
-    def _add(self, node: Items | Mapping | Text) -> None:
-        if not self.open:
+    def _add(self, node: Items | Mapping | Text, written: Any) -> None:
+        parent = self.parent
+        self.written.append(written)
+        if parent is None:
             self.root = node
-            return
-        self.written[-1].append(node.written)
-        parent = self.open[-1]
-        key = self.keys[-1]
-        if isinstance(parent, Items):
+        elif isinstance(parent, Items):
             parent.items.append(node)
-        elif key is None:
-            self.keys[-1] = self._key(node)
+        elif self.key is None:
+            self.key = self._key(node)
         else:
-            self._entry(parent, key, node)
-            self.keys[-1] = None
+            self._entry(parent, self.key, node)
+            self.key = None
 
     def _entry(self, parent: Mapping, key: Text, value: Node) -> None:
         if key.text == "<<" and key.bare:
@@ -263,10 +268,10 @@ class _Builder:
             return
         if isinstance(value, (Mapping, Items)) and value.key is None:
             value.key = key
-        if self.taken and parent is self.taken[0]:
+        if self.take_entry and parent is self.section:
             parent.entries[key.text] = (key, key)
-            self.written[-1].clear()
-            self.taken[1](key, value)
+            self.written.clear()
+            self.take_entry(key, value)
         else:
             parent.entries[key.text] = (key, value)
 
@@ -284,7 +289,8 @@ class _Builder:
 
     def _path(self) -> str:
         parts = ""
-        for node, key in zip(self.open, self.keys, strict=True):
+        innermost: _Open = (self.parent, self.key, [], None)
+        for node, key, _written, _anchor in [*self.outer, innermost]:
             if isinstance(node, Items):
                 parts += f"[{len(node.items)}]"
             elif key is not None:
