@@ -37,7 +37,7 @@ from routing.rules import RejectAction, RuleSet, Stage
 from routing.words import EMERGENCY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from routing.rules import Line
 
@@ -59,8 +59,8 @@ NEEDED = SECTIONS[: SECTIONS.index("lines")]
 """What must be known before a line can be read."""
 
 
-def read(text: str | Sequence[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
-    """Return the rules that `text` writes, whole or in pieces.
+def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
+    """Return the rules that `text` writes: a whole, or pieces that can be gone through again.
 
     `breathe` is called after each small piece of work, so that who reads while others have work
     to do can let them go first.
