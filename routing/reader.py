@@ -247,8 +247,10 @@ class _Sections:
         patterns = callers.CALLERS.read(node, path, self.context) if node is not None else {}
         written = entries_of(node, path, self.context, "") if isinstance(node, Mapping) else {}
         callers.check_names((key for key, _ in written.values()), path, self.context)
-        lists = {name: caller_list((patterns or {}).get(name, [])) for name in written}
-        self.context.names["caller list"] = lists
+        lists = self.context.names.setdefault("caller list", {})
+        for name in written:
+            self.context.breathe()
+            lists[name] = caller_list((patterns or {}).get(name, []))
 
     def _emergency(self) -> None:
         node, path = self._section(EMERGENCY)
@@ -274,10 +276,11 @@ class _Sections:
         node, path = self._section("expect")
         if node is None:
             return ()
-        found = EXPECT.read(node, path, self.context) or []
-        return tuple(
-            each if each.caller else replace(each, caller=default_caller) for each in found
-        )
+        found = []
+        for each in EXPECT.read(node, path, self.context) or []:
+            self.context.breathe()
+            found.append(each if each.caller else replace(each, caller=default_caller))
+        return tuple(found)
 
     def _unused(self) -> None:
         for kind in ("destination", "caller list", "calendar", "schedule"):
@@ -285,6 +288,7 @@ class _Sections:
             if not isinstance(section, Mapping):
                 continue
             for name, (key, _) in section.entries.items():
+                self.context.breathe()
                 if (kind, name) not in self.context.used:
                     message = f"{kind} {name!r} is not used"
                     self.context.problems.warn(key, (path, name), "unused-name", message)
