@@ -17,7 +17,7 @@ from routing.reading.actions import (
     parameters,
     read_destination,
 )
-from routing.reading.document import PIECE, Mapping, Node, Text, parse
+from routing.reading.document import Mapping, Node, Text, parse, small_pieces
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import read_line
 from routing.reading.numbers import looks_like_number, looks_like_uri
@@ -37,7 +37,7 @@ from routing.rules import RejectAction, RuleSet, Stage
 from routing.words import EMERGENCY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from routing.rules import Line
 
@@ -67,7 +67,7 @@ def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) 
 
     Raises RulesError with every error of the file, in order of place.
     """
-    pieces = _Pieces(text) if isinstance(text, str) else text
+    pieces = [text] if isinstance(text, str) else text
     sections = _Sections(Context(breathe=breathe))
     root = parse(pieces, sections.problems, breathe, sections.taker)
     if sections.taken_too_soon(root):
@@ -82,17 +82,6 @@ def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) 
     if problems.errors or rules is None:
         raise RulesError(problems.errors, problems.warnings)
     return replace(rules, warnings=tuple(problems.warnings))
-
-
-class _Pieces:
-    """A text, a piece at a time."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the pieces."""
-        return (self._text[at : at + PIECE] for at in range(0, len(self._text), PIECE))
 
 
 class _Sections:
@@ -170,7 +159,7 @@ class _Sections:
 
     def _digest(self, pieces: Iterable[str]) -> str:
         digest = hashlib.sha256()
-        for piece in pieces:
+        for piece in small_pieces(pieces):
             digest.update(piece.encode())
             self.context.breathe()
         return digest.hexdigest()[:16]
