@@ -104,8 +104,9 @@ def decide(text: str, numbers: list[str], *, trace: bool) -> float:
 def reload(count: int) -> dict[str, float]:
     """Milliseconds that calls take while nothing happens, and while an edit comes into force."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rules.yaml"
+        path, copy = Path(folder) / "rules.yaml", Path(folder) / "edited.yaml"
         path.write_text(many_lines(count), encoding="utf-8")
+        copy.write_text(many_lines(count) + "# edited\n", encoding="utf-8")
         loaded = threading.Semaphore(0)
         book = Rulebook(str(path), lambda *_, **__: loaded.release())
         book.look()
@@ -118,7 +119,7 @@ def reload(count: int) -> dict[str, float]:
             each.start()
         time.sleep(10)
         quiet, began = list(took), time.perf_counter()
-        path.write_text(many_lines(count) + "# edited\n", encoding="utf-8")
+        copy.replace(path)
         took.clear()
         loaded.acquire()
         seconds = time.perf_counter() - began
