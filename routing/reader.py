@@ -55,8 +55,8 @@ SECTIONS = (
 )
 
 
-NEEDED = SECTIONS[: SECTIONS.index("lines")]
-"""What must be known before a line can be read."""
+READ_AFTER_LINES = {"version", EMERGENCY, "expect"}
+"""Sections of which a line needs to know nothing, so that they may stand below."""
 
 
 def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
@@ -113,7 +113,7 @@ class _Sections:
         """Return whether something below the lines may have been needed for them."""
         if self.above is None or not isinstance(root, Mapping):
             return False
-        return not root.entries.keys() - self.above <= {"version", "lines", EMERGENCY, "expect"}
+        return not root.entries.keys() - self.above - {"lines"} <= READ_AFTER_LINES
 
     def read(self, root: Mapping, pieces: Iterable[str]) -> RuleSet | None:
         self.root = root
