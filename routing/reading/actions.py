@@ -193,6 +193,7 @@ class DialedParty:
         return party
 
 
+DIALED_PARTY = DialedParty()
 DESTINATION = Record(
     "a destination",
     {
@@ -207,7 +208,7 @@ DESTINATION = Record(
 def read_destination(name: str, node: Node, path: Path, context: Context) -> Destination | None:
     """Return the destination `name`; the short form is its number or SIP URI alone."""
     if isinstance(node, Text):
-        party = DialedParty().read(node, path, context)
+        party = DIALED_PARTY.read(node, path, context)
         return Destination(party, name) if party else None
     values = DESTINATION.read(node, path, context)
     if values is None or "transferTo" not in values:
@@ -240,10 +241,13 @@ class Target:
             destination: Destination | None = context.names["destination"][text]
             return destination
         if looks_like_number(text) or looks_like_uri(text):
-            party = DialedParty().read(node, path, context)
+            party = DIALED_PARTY.read(node, path, context)
             return Destination(party) if party else None
         unknown_name(node, path, context, "destination", text)
         return None
+
+
+_TARGETS = OneOrMore(Target())
 
 
 class Targets:
@@ -253,19 +257,25 @@ class Targets:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return one target or a list."""
-        return OneOrMore(Target()).schema(defined)
+        return _TARGETS.schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
         """Return the destinations; each may ring once."""
-        found = OneOrMore(Target()).read(node, path, context)
-        numbers = [each.transfer_to for each in found or []]
-        if isinstance(node, Items) and len(numbers) == len(node.items):
+        found = _TARGETS.read(node, path, context)
+        if isinstance(node, Items):
+            self._refuse_repeated(found or [], node, path, context)
+        return found
+
+    def _refuse_repeated(
+        self, found: list[Destination], node: Items, path: Path, context: Context
+    ) -> None:
+        numbers = [each.transfer_to for each in found]
+        if len(numbers) == len(node.items):
             for index, number in enumerate(numbers):
-                if found and number in numbers[:index]:
+                if number in numbers[:index]:
                     label = found[index].label
                     place, message = node.items[index], f"{label} is there twice; it rings once"
                     context.problems.error(place, (path, index), "repeated-destination", message)
-        return found
 
 
 def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> Step | None:

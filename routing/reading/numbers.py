@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import phonenumbers
-from phonenumbers import NumberParseException, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
 from catapult.transfer import is_number, is_sip_uri
 from routing.callers import ANONYMOUS, normal_party
@@ -26,10 +26,10 @@ _SIZES = {
 }
 _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 """A number of country code 1 with its ten digits, all of which are possible."""
-_LENGTH, _DECISIVE = 12, 9
-"""Characters of such a number, and how many of them say whether its range is assigned: no range of
-country code 1 is smaller than a thousand numbers."""
-MANY_RANGES = 4096
+_DECISIVE = 9
+"""How many of its characters say whether its range is assigned: no range of country code 1 is
+smaller than a thousand numbers."""
+_MANY = 16_384
 """Ranges, and other numbers, whose check is remembered."""
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 
@@ -73,12 +73,13 @@ def check_number(text: str) -> str | None:
     )
 
 
-@lru_cache(MANY_RANGES)
+@lru_cache(_MANY)
 def _is_assigned(beginning: str) -> bool:
-    return _check_number(beginning.ljust(_LENGTH, "0"))
+    national_number = int(beginning[2:].ljust(10, "0"))
+    return phonenumbers.is_valid_number(PhoneNumber(1, national_number))
 
 
-@lru_cache(MANY_RANGES)
+@lru_cache(_MANY)
 def _check_number(text: str) -> bool:
     """Return whether the range of a number is assigned; raises Wrong as `check_number` does."""
     if not is_number(text):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MANY_HINTS = 30
 """Unknown names of one file that get a hint; each hint searches all the names."""
-MANY_SHARED = 4096
+MANY_SHARED = 1024
 """Parts that are remembered at a time, so that a file without equal parts costs little memory."""
 
 Schema = dict[str, Any]
@@ -71,8 +71,10 @@ class Context:
 
     def known(self, kind: str, name: str) -> bool:
         """Return whether a `kind` of that name is defined, and count it as used."""
+        if name not in self.names.get(kind, {}):
+            return False
         self.used.add((kind, name))
-        return name in self.names.get(kind, {})
+        return True
 
 
 class Shape(Protocol[T_co]):
