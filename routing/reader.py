@@ -57,6 +57,9 @@ SECTIONS = (
 
 READ_AFTER_LINES = {"version", EMERGENCY, "expect"}
 """Sections of which a line needs to know nothing, so that they may stand below."""
+MANY_ERRORS = 100
+"""Errors after which no line is read any more before the parser has come to its end: they mostly
+mean that what the lines need stands below."""
 
 
 def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
@@ -68,16 +71,16 @@ def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) 
     Raises RulesError with every error of the file, in order of place.
     """
     pieces = [text] if isinstance(text, str) else text
-    sections = _Sections(Context(breathe=breathe))
-    root = parse(pieces, sections.problems, breathe, sections.taker)
+    sections = _Sections(Context(breathe=breathe), pieces)
+    root = parse(pieces, sections.problems, breathe, sections.take_lines)
     if sections.taken_too_soon(root):
-        sections = _Sections(Context(breathe=breathe))
-        root = parse(pieces, sections.problems, breathe)
+        sections = _Sections(Context(breathe=breathe), pieces)
+        root = parse(pieces, sections.problems, breathe, sections.pass_lines_over)
     if not isinstance(root, Mapping):
         message = "a rules file is made of sections: lines, destinations, emergency, …"
         sections.problems.error(root, ROOT, "not-a-mapping", message)
         raise RulesError(sections.problems.errors, [])
-    rules = sections.read(root, pieces)
+    rules = sections.read(root)
     problems = sections.problems
     if problems.errors or rules is None:
         raise RulesError(problems.errors, problems.warnings)
@@ -88,10 +91,12 @@ class _Sections:
     """Reads the sections in the order in which they need one another.
 
     The lines are most of a large file. Where all that they need stands above them, as it mostly
-    does, each is read as soon as the parser has come to its end, and its nodes are let go.
+    does, each is read as soon as the parser has come to its end, and its nodes are let go; else
+    the parser passes them over, and goes through the text once more for them.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, pieces: Iterable[str]) -> None:
+        self.pieces = pieces
         self.root = Mapping(1, 1)
         self.context = context
         self.problems = context.problems
@@ -99,23 +104,32 @@ class _Sections:
         context.emergency = (Stage(EMERGENCY, RejectAction()),)
         self.lines: dict[str, Any] = context.names.setdefault("line", {})
         self.above: set[str] | None = None
-        """The sections above the lines, if they were read before the parser came to its end."""
+        """The sections above the lines, if these were read when the parser came to them."""
+        self.passed_over = False
 
-    def taker(self, key: str, root: Mapping) -> Callable[[Text, Node], None] | None:
+    def take_lines(self, key: str, root: Mapping) -> Callable[[Text, Node], None] | None:
         """Return what reads the lines one by one, if `key` is theirs and all above is known."""
         if key != "lines" or not root.entries.keys() <= set(SECTIONS):
             return None
         self.root, self.above = root, set(root.entries)
         self._definitions()
-        return self._line
+        return self._line_at_once
+
+    def pass_lines_over(self, key: str, _root: Mapping) -> Callable[[Text, Node], None] | None:
+        """Return what keeps nothing of the lines, if `key` is theirs."""
+        if key != "lines":
+            return None
+        self.passed_over = True
+        return lambda _key, _value: None
 
     def taken_too_soon(self, root: Node) -> bool:
-        """Return whether something below the lines may have been needed for them."""
+        """Return whether the lines must be read again, now that all that they need is known."""
         if self.above is None or not isinstance(root, Mapping):
             return False
-        return not root.entries.keys() - self.above - {"lines"} <= READ_AFTER_LINES
+        below = root.entries.keys() - self.above - {"lines"}
+        return not below <= READ_AFTER_LINES or len(self.problems.errors) > MANY_ERRORS
 
-    def read(self, root: Mapping, pieces: Iterable[str]) -> RuleSet | None:
+    def read(self, root: Mapping) -> RuleSet | None:
         self.root = root
         self._keys()
         self._version()
@@ -131,7 +145,7 @@ class _Sections:
         if self.problems.errors:
             return None
         return RuleSet(
-            digest=self._digest(pieces),
+            digest=self._digest(),
             lines=self.lines,
             line_by_number=self._line_by_number(),
             destinations=names["destination"],
@@ -157,9 +171,9 @@ class _Sections:
         read_calendars(*self._section("calendars"), self.context)
         read_schedules(*self._section("schedules"), self.context)
 
-    def _digest(self, pieces: Iterable[str]) -> str:
+    def _digest(self) -> str:
         digest = hashlib.sha256()
-        for piece in small_pieces(pieces):
+        for piece in small_pieces(self.pieces):
             digest.update(piece.encode())
             self.context.breathe()
         return digest.hexdigest()[:16]
@@ -251,9 +265,17 @@ class _Sections:
     def _lines(self) -> None:
         node, path = self._section("lines")
         entries = entries_of(node, path, self.context, "lines") if node is not None else {}
-        if self.above is None:
+        if self.passed_over:
+            take = {"lines": self._line}
+            breathe = self.context.breathe
+            parse(self.pieces, self.problems, breathe, lambda key, _root: take.get(key))
+        elif self.above is None:
             for key, value in entries.values():
                 self._line(key, value)
+
+    def _line_at_once(self, key: Text, value: Node) -> None:
+        if len(self.problems.errors) <= MANY_ERRORS:
+            self._line(key, value)
 
     def _line(self, key: Text, value: Node) -> None:
         path = ROOT, "lines"
