@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from gevent import monkey
 
 from callflow.rulebook import Rulebook
 from routing.conditions import Call, Facts
@@ -103,6 +104,7 @@ def decide(text: str, numbers: list[str], *, trace: bool) -> float:
 
 def reload(count: int) -> dict[str, float]:
     """Milliseconds that calls take while nothing happens, and while an edit comes into force."""
+    monkey.patch_all()  # as the service runs: what follows are greenlets
     with tempfile.TemporaryDirectory() as folder:
         path, copy = Path(folder) / "rules.yaml", Path(folder) / "edited.yaml"
         path.write_text(many_lines(count), encoding="utf-8")

@@ -1,8 +1,8 @@
 """Long work beside calls, such that no call waits for it.
 
-A thread that computes keeps the others of its process waiting, because one at a time runs Python:
-a call asks for its turn again after each of its twenty to thirty requests, reads and writes. And
-when the collector looks through all objects, everything stands still meanwhile.
+Calls are served by greenlets: one that computes lets no other go on before it rests, and a call
+waits for its turn again after each of its twenty to thirty requests, reads and writes. And when
+the collector looks through all objects, everything stands still meanwhile.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _STRETCH = 0.0002
 """Seconds of work between two rests."""
-_REST, _SHORT_REST = 4.0, 0.00005
-"""How long a rest is: so many times the work before it while calls come in, else so many seconds.
-A rest of no time at all would end before another thread has woken up."""
+_REST = 4.0
+"""How long a rest is while calls come in: so many times the work before it. Else it ends as soon
+as everybody who was waiting has had a turn."""
 _NEVER = 1 << 30
 
 
@@ -34,7 +34,7 @@ class Breath:
         """Rest if it is time."""
         worked = time.thread_time() - self._since
         if worked > _STRETCH:
-            time.sleep(worked * _REST if self._calls_come_in() else _SHORT_REST)
+            time.sleep(worked * _REST if self._calls_come_in() else 0)
             self._since = time.thread_time()
 
 

@@ -105,7 +105,7 @@ class _Sections:
         self.lines: dict[str, Any] = context.names.setdefault("line", {})
         self.above: set[str] | None = None
         """The sections above the lines, if these were read when the parser came to them."""
-        self.passed_over = False
+        self.given_up = self.passed_over = False
 
     def take_lines(self, key: str, root: Mapping) -> Callable[[Text, Node], None] | None:
         """Return what reads the lines one by one, if `key` is theirs and all above is known."""
@@ -127,7 +127,7 @@ class _Sections:
         if self.above is None or not isinstance(root, Mapping):
             return False
         below = root.entries.keys() - self.above - {"lines"}
-        return not below <= READ_AFTER_LINES or len(self.problems.errors) > MANY_ERRORS
+        return self.given_up or not below <= READ_AFTER_LINES
 
     def read(self, root: Mapping) -> RuleSet | None:
         self.root = root
@@ -274,7 +274,9 @@ class _Sections:
                 self._line(key, value)
 
     def _line_at_once(self, key: Text, value: Node) -> None:
-        if len(self.problems.errors) <= MANY_ERRORS:
+        if len(self.problems.errors) > MANY_ERRORS:
+            self.given_up = True
+        else:
             self._line(key, value)
 
     def _line(self, key: Text, value: Node) -> None:

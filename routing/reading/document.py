@@ -111,7 +111,7 @@ def parse(
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "not YAML"
-        raise _syntax_error(text, mark, problem) from None
+        raise _syntax_error(pieces, mark, problem) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError):
         raise _forbidden_character(pieces) from None
     finally:
@@ -317,24 +317,33 @@ def _failure(line: int, column: int, code: str, message: str) -> RulesError:
 
 
 def _forbidden_character(pieces: Iterable[str]) -> RulesError:
-    line = column = 1
-    for piece in pieces:
+    line, column = _end(_allowed(pieces))
+    return _failure(line, column, "syntax", "a character that YAML does not allow")
+
+
+def _allowed(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield what stands before the first forbidden character."""
+    for piece in small_pieces(pieces):
         found = _FORBIDDEN.search(piece)
-        before = piece[: found.start()] if found else piece
-        line += before.count("\n")
-        column = len(before) - before.rfind("\n") + (0 if "\n" in before else column - 1)
+        yield piece[: found.start()] if found else piece
         if found:
-            return _failure(line, column, "syntax", "a character that YAML does not allow")
-    return _failure(1, 1, "syntax", "a character that YAML does not allow")
+            return
 
 
-def _end(text: str) -> tuple[int, int]:
+def _end(pieces: Iterable[str]) -> tuple[int, int]:
     """Return the place behind the last character, with lines as YAML breaks them."""
-    lines = f"{text}.".splitlines()
-    return len(lines), len(lines[-1])
+    line, column, returned = 1, 1, False
+    for piece in small_pieces(pieces):
+        # A carriage return and a line feed are one end of a line, also in two pieces.
+        more = piece.removeprefix("\n") if returned else piece
+        lines = f"{more}.".splitlines()
+        column = len(lines[-1]) + (column - 1 if len(lines) == 1 else 0)
+        line += len(lines) - 1
+        returned = piece.endswith("\r")
+    return line, column
 
 
-def _syntax_error(text: str, mark: Any, problem: str) -> RulesError:
+def _syntax_error(pieces: Iterable[str], mark: Any, problem: str) -> RulesError:
     hint = ""
     if "tab" in problem or "cannot start any token" in problem:
         hint = " (indent with spaces; quote a value that starts with a special character)"
@@ -342,5 +351,5 @@ def _syntax_error(text: str, mark: Any, problem: str) -> RulesError:
         hint = " (is the indentation right, and the value with a colon quoted?)"
     place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     # For what ends too early libyaml names a line that is not there.
-    line, column = min(place, _end(text))
+    line, column = min(place, _end(pieces))
     return _failure(line, column, "syntax", f"not valid YAML: {problem}{hint}")
