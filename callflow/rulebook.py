@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
+import hashlib
 import threading
 import time
+import weakref
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from callflow.background import Breath, many_objects_that_stay
 from routing.conditions import Call, Facts
 from routing.problems import RulesError
 from routing.reader import read
 from routing.router import route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from routing.rules import RuleSet
 
 _INTERVAL = 0.4
 """Seconds between two looks at the file, so that an edit is in force within one second."""
+_PIECE = 1 << 14
+"""Bytes of the file that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +51,20 @@ class Rulebook:
         self._rules: RuleSet | None = None
         self._seen: tuple[int, int, int] | None = None
         self._content: bytes | None = None
+        self._asked = 0.0
+        self._old: list[_Old] = []
         self._stop = threading.Event()
         self.status = self._told = Status(None, None, "the rules have not been read yet")
 
     @property
     def rules(self) -> RuleSet | None:
         """The rules in force; None when the file has never been good."""
+        self._asked = time.monotonic()
         return self._rules
 
-    def look(self) -> None:
-        """Read the file if it has changed, and tell what came of that."""
-        self.read()
+    def look(self, breathe: Callable[[], None] = lambda: None) -> None:
+        """Read the file if it has changed, and tell what came of that; see `read`."""
+        self.read(breathe)
         if self.status is self._told:
             return
         self._told = self.status
@@ -64,10 +74,11 @@ class Rulebook:
         else:
             self._tell("rules-refused", error=self.status.error, in_force=self.status.digest)
 
-    def read(self) -> None:
+    def read(self, breathe: Callable[[], None] = lambda: None) -> None:
         """Read the file if it has changed; good rules come into force.
 
         What is read before a process forks, its children share; each tells of it with `look`.
+        `breathe` is called after each small piece of work.
         """
         try:
             stat = self._path.stat()
@@ -77,29 +88,41 @@ class Rulebook:
             mark = (stat.st_ctime_ns, stat.st_size, stat.st_ino)
             if mark == self._seen and time.time() - stat.st_ctime > 2:
                 return
-            content = self._path.read_bytes()
+            pieces = self._pieces(breathe)
         except OSError as error:
             self._refuse(None, f"{self._path}: {error.strerror or error}")
             return
         self._seen = mark
+        content = _digest(pieces, breathe)
         if content != self._content:
             self._content = content
-            self._take(content)
+            with many_objects_that_stay():
+                self._take(_Decoded(pieces), breathe)
 
-    def _take(self, content: bytes) -> None:
+    def _pieces(self, breathe: Callable[[], None]) -> list[bytes]:
+        pieces = []
+        with self._path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                pieces.append(piece)
+                breathe()
+        return pieces
+
+    def _take(self, text: _Decoded, breathe: Callable[[], None]) -> None:
         try:
-            rules = read(content.decode("utf-8-sig"))
-            _warm(rules)
+            text.check(breathe)
+            rules = read(text, breathe)
+            _warm(rules, breathe)
         except RulesError as error:
             first = error.errors[0]
             more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
             place = f"{self._path}:{first.line}:{first.column}"
             what = f"{first.path}: {first.message}" if first.path else first.message
-            self._refuse(content, f"{place}: {what}{more}")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            self._refuse(content, f"{self._path}:{line}: the file is not UTF-8")
+            self._refuse(self._content, f"{place}: {what}{more}")
+        except _NotTextError as error:
+            self._refuse(self._content, f"{self._path}:{error.line}: the file is not UTF-8")
         else:
+            if self._rules is not None:
+                self._old.append(_Old(self._rules))
             self._rules = rules
             self.status = Status(rules.digest, time.time(), None)
 
@@ -114,18 +137,82 @@ class Rulebook:
         threading.Thread(target=self._watch, name="rulebook", daemon=True).start()
 
     def _watch(self) -> None:
+        breathe = Breath(lambda: time.monotonic() - self._asked < 1)
         while not self._stop.wait(_INTERVAL):
-            self.look()
+            self._old = [each for each in self._old if not each.let_go(breathe)]
+            self.look(breathe)
 
     def close(self) -> None:
         """Stop watching."""
         self._stop.set()
 
 
-def _warm(rules: RuleSet) -> None:
-    """Judge one call for each line now, so that holidays are reckoned before a caller waits."""
+class _Old:
+    """Rules that were replaced. Of a large file they are freed little by little, not at once."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._parts: tuple[Any, ...] = (rules.line_by_number, rules.lines, rules.destinations)
+        self._owner = weakref.ref(rules)
+        self._unused = False
+
+    def let_go(self, breathe: Callable[[], None]) -> bool:
+        """Free the rules if no call has looked at them since it was asked last, and say so."""
+        if not self._unused:
+            self._unused = self._owner() is None
+            return False
+        for part in self._parts:
+            while part:
+                part.popitem()
+                breathe()
+        return True
+
+
+class _Decoded:
+    """The text of a file's bytes, a piece at a time."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the text; raises UnicodeDecodeError."""
+        decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        for piece in self._pieces:
+            yield decoder.decode(piece)
+        yield decoder.decode(b"", final=True)
+
+    def check(self, breathe: Callable[[], None]) -> None:
+        """Raise _NotTextError if the file is not UTF-8."""
+        line = 1
+        try:
+            for text in self:
+                line += text.count("\n")
+                breathe()
+        except UnicodeDecodeError as error:
+            before = error.object[: error.start]
+            raise _NotTextError(line + before.count(b"\n")) from None
+
+
+class _NotTextError(Exception):
+    """The file is not UTF-8; it is text up to `line`."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
+def _digest(pieces: list[bytes], breathe: Callable[[], None]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+        breathe()
+    return digest.digest()
+
+
+def _warm(rules: RuleSet, breathe: Callable[[], None]) -> None:
+    """Judge one call for each schedule now, so that holidays are reckoned before a caller waits."""
     now = dt.datetime.now(dt.UTC)
     for schedule in rules.schedules.values():
         schedule.judge(now, {})
-    for number in list(rules.line_by_number)[:1]:
+        breathe()
+    for number in islice(rules.line_by_number, 1):
         route(rules, Call(number, rules.default_caller, now), Facts())

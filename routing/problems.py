@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ def path_text(path: Path) -> str:
     return "".join(reversed(parts)).removeprefix(".")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Problem:
     """One thing to mend: `line` and `column` count from 1, `path` names the key."""
 
@@ -68,22 +69,37 @@ class Wrong(Exception):  # noqa: N818 - a value is wrong; the reader turns this 
 
 @dataclass(slots=True)
 class Problems:
-    """Collects every error and warning of one file."""
+    """Collects every error and warning of one file, in order of place, each one once.
+
+    An aliased part is read several times, and so may its problems be noted.
+    """
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    noted: int = 0
+    """How often something was noted so far."""
 
     def error(self, node: Node, path: Path, code: str, message: str) -> None:
         """Note an error at the place of `node`."""
-        self.errors.append(_problem(node, path, code, message))
+        self.note_error(node.line, node.column, path_text(path), code, message)
+
+    def note_error(self, line: int, column: int, path: str, code: str, message: str) -> None:
+        """Note an error at a place whose path is text already."""
+        self._note(self.errors, Problem(line, column, path, code, message))
 
     def warn(self, node: Node, path: Path, code: str, message: str) -> None:
         """Note a warning at the place of `node`."""
-        self.warnings.append(_problem(node, path, code, message))
+        problem = Problem(node.line, node.column, path_text(path), code, message)
+        self._note(self.warnings, problem)
 
-    def sorted(self, which: list[Problem]) -> list[Problem]:
-        """Return `which` by place, each one once (an aliased part is read several times)."""
-        return sorted(set(which), key=lambda problem: (problem.line, problem.column, problem.path))
+    def _note(self, found: list[Problem], problem: Problem) -> None:
+        self.noted += 1
+        if not found or found[-1] < problem:
+            found.append(problem)
+            return
+        place = bisect_left(found, problem)
+        if found[place] != problem:
+            found.insert(place, problem)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -97,7 +113,3 @@ def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:
     lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=likeness)
     return lower[close[0]] if close else None
-
-
-def _problem(node: Node, path: Path, code: str, message: str) -> Problem:
-    return Problem(node.line, node.column, path_text(path), code, message)

@@ -17,7 +17,7 @@ from routing.reading.actions import (
     parameters,
     read_destination,
 )
-from routing.reading.document import Mapping, Node, Text, parse
+from routing.reading.document import Mapping, Node, Text, parse, small_pieces
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import read_line
 from routing.reading.numbers import looks_like_number, looks_like_uri
@@ -33,10 +33,12 @@ from routing.reading.shapes import (
 )
 from routing.reading.times import read_calendars, read_schedules
 from routing.reading.values import PREFIX, ZONE
-from routing.rules import RuleSet, Stage
+from routing.rules import RejectAction, RuleSet, Stage
 from routing.words import EMERGENCY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from routing.rules import Line
 
 TRANSFER = Record("transfer", PARAMETERS)
@@ -53,64 +55,135 @@ SECTIONS = (
 )
 
 
-def read(text: str) -> RuleSet:
-    """Return the rules that `text` writes.
+READ_AFTER_LINES = {"version", EMERGENCY, "expect"}
+"""Sections of which a line needs to know nothing, so that they may stand below."""
+MANY_ERRORS = 100
+"""Errors after which no line is read any more before the parser has come to its end: they mostly
+mean that what the lines need stands below."""
+
+
+def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) -> RuleSet:
+    """Return the rules that `text` writes: a whole, or pieces that can be gone through again.
+
+    `breathe` is called after each small piece of work, so that who reads while others have work
+    to do can let them go first.
 
     Raises RulesError with every error of the file, in order of place.
     """
-    context = Context()
-    problems = context.problems
-    root = parse(text, problems.errors)
+    pieces = [text] if isinstance(text, str) else text
+    sections = _Sections(Context(breathe=breathe), pieces)
+    root = parse(pieces, sections.problems, breathe, sections.take_lines)
+    if sections.taken_too_soon(root):
+        sections = _Sections(Context(breathe=breathe), pieces)
+        root = parse(pieces, sections.problems, breathe, sections.pass_lines_over)
     if not isinstance(root, Mapping):
         message = "a rules file is made of sections: lines, destinations, emergency, …"
-        problems.error(root, ROOT, "not-a-mapping", message)
-        raise RulesError(problems.errors, [])
-    rules = _Sections(root, context).read(text)
+        sections.problems.error(root, ROOT, "not-a-mapping", message)
+        raise RulesError(sections.problems.errors, [])
+    rules = sections.read(root)
+    problems = sections.problems
     if problems.errors or rules is None:
-        raise RulesError(problems.sorted(problems.errors), problems.sorted(problems.warnings))
-    return replace(rules, warnings=tuple(problems.sorted(problems.warnings)))
+        raise RulesError(problems.errors, problems.warnings)
+    return replace(rules, warnings=tuple(problems.warnings))
 
 
 class _Sections:
-    """Reads the sections in the order in which they need one another."""
+    """Reads the sections in the order in which they need one another.
 
-    def __init__(self, root: Mapping, context: Context) -> None:
-        self.root = root
+    The lines are most of a large file. Where all that they need stands above them, as it mostly
+    does, each is read as soon as the parser has come to its end, and its nodes are let go; else
+    the parser passes them over, and goes through the text once more for them.
+    """
+
+    def __init__(self, context: Context, pieces: Iterable[str]) -> None:
+        self.pieces = pieces
+        self.root = Mapping(1, 1)
         self.context = context
+        self.problems = context.problems
+        # What the emergency does is mostly written below the lines that end with it.
+        context.emergency = (Stage(EMERGENCY, RejectAction()),)
+        self.lines: dict[str, Any] = context.names.setdefault("line", {})
+        self.above: set[str] | None = None
+        """The sections above the lines, if these were read when the parser came to them."""
+        self.given_up = self.passed_over = False
 
-    def read(self, text: str) -> RuleSet | None:
+    def take_lines(self, key: str, root: Mapping) -> Callable[[Text, Node], None] | None:
+        """Return what reads the lines one by one, if `key` is theirs and all above is known."""
+        if key != "lines" or not root.entries.keys() <= set(SECTIONS):
+            return None
+        self.root, self.above = root, set(root.entries)
+        self._definitions()
+        return self._line_at_once
+
+    def pass_lines_over(self, key: str, _root: Mapping) -> Callable[[Text, Node], None] | None:
+        """Return what keeps nothing of the lines, if `key` is theirs."""
+        if key != "lines":
+            return None
+        self.passed_over = True
+        return lambda _key, _value: None
+
+    def taken_too_soon(self, root: Node) -> bool:
+        """Return whether the lines must be read again, now that all that they need is known."""
+        if self.above is None or not isinstance(root, Mapping):
+            return False
+        below = root.entries.keys() - self.above - {"lines"}
+        return self.given_up or not below <= READ_AFTER_LINES
+
+    def read(self, root: Mapping) -> RuleSet | None:
+        self.root = root
         self._keys()
-        self._basics()
-        self._destinations()
-        lists = self._callers()
-        read_calendars(*self._section("calendars"), self.context)
-        read_schedules(*self._section("schedules"), self.context)
+        self._version()
+        if self.above is None:
+            self._definitions()
+        self._lines()
         self._emergency()
-        lines = self._lines()
-        default_caller = callers.free_number([*lists.values(), *self.context.caller_lists])
+        names = self.context.names
+        lists = names["caller list"].values()
+        default_caller = callers.free_number([*lists, *self.context.caller_lists])
         expectations = self._expectations(default_caller)
         self._unused()
-        if self.context.problems.errors:
+        if self.problems.errors:
             return None
         return RuleSet(
-            digest=hashlib.sha256(text.encode()).hexdigest()[:16],
-            lines=lines,
-            line_by_number={n: lines[name] for n, name in self.context.lines_by_number.items()},
-            destinations=self.context.names["destination"],
+            digest=self._digest(),
+            lines=self.lines,
+            line_by_number=self._line_by_number(),
+            destinations=names["destination"],
             limited={
                 name: each.capacity
-                for name, each in self.context.names["destination"].items()
+                for name, each in names["destination"].items()
                 if each.capacity is not None
             },
-            schedules=self.context.names["schedule"],
-            calendars=self.context.names["calendar"],
-            persons=frozenset(self.context.names["person"]),
+            schedules=names["schedule"],
+            calendars=names["calendar"],
+            persons=frozenset(names["person"]),
             emergency=self.context.emergency,
             zone=self.context.zone,
             owned=next((n for n in self.context.lines_by_number if is_number(n)), None),
             default_caller=default_caller,
             expectations=expectations,
         )
+
+    def _definitions(self) -> None:
+        self._basics()
+        self._destinations()
+        self._callers()
+        read_calendars(*self._section("calendars"), self.context)
+        read_schedules(*self._section("schedules"), self.context)
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for piece in small_pieces(self.pieces):
+            digest.update(piece.encode())
+            self.context.breathe()
+        return digest.hexdigest()[:16]
+
+    def _line_by_number(self) -> dict[str, Line]:
+        found = {}
+        for number, name in self.context.lines_by_number.items():
+            found[number] = self.lines[name]
+            self.context.breathe()
+        return found
 
     def _section(self, name: str) -> tuple[Node | None, Any]:
         return self.root.get(name), (ROOT, name)
@@ -128,7 +201,6 @@ class _Sections:
                 problems.error(Node(1, 1), (ROOT, key), "missing-key", message)
 
     def _basics(self) -> None:
-        self._version()
         node, path = self._section("timezone")
         if node is not None:
             self.context.zone = ZONE.read(node, path, self.context) or ZoneInfo("UTC")
@@ -157,6 +229,7 @@ class _Sections:
         found: dict[str, Any] = {}
         entries = entries_of(node, path, self.context, "names of destinations") if node else {}
         for name, (key, value) in entries.items():
+            self.context.breathe()
             self._name(name, key, path)
             found[name] = read_destination(name, value, (path, name), self.context)
         self.context.names["destination"] = found
@@ -172,39 +245,55 @@ class _Sections:
             message = f"{name!r} cannot be a name: it would be read as a number or SIP URI"
             self.context.problems.error(key, (path, name), "bad-name", message)
 
-    def _callers(self) -> dict[str, Any]:
+    def _callers(self) -> None:
         node, path = self._section("callers")
         patterns = callers.CALLERS.read(node, path, self.context) if node is not None else {}
         written = entries_of(node, path, self.context, "") if isinstance(node, Mapping) else {}
         callers.check_names((key for key, _ in written.values()), path, self.context)
-        lists = {name: caller_list((patterns or {}).get(name, [])) for name in written}
-        self.context.names["caller list"] = lists
-        return lists
+        lists = self.context.names.setdefault("caller list", {})
+        for name in written:
+            self.context.breathe()
+            lists[name] = caller_list((patterns or {}).get(name, []))
 
     def _emergency(self) -> None:
         node, path = self._section(EMERGENCY)
         if node is not None:
             action = action_shape(EMERGENCY).read(node, path, self.context)
-            self.context.emergency = (Stage(EMERGENCY, action),) if action else ()
+            # The lines hold the stage already; it is frozen from here on.
+            object.__setattr__(self.context.emergency[0], "action", action)
 
-    def _lines(self) -> dict[str, Line]:
+    def _lines(self) -> None:
         node, path = self._section("lines")
-        found: dict[str, Any] = {}
-        if node is not None:
-            for name, (key, value) in entries_of(node, path, self.context, "lines").items():
-                self._name(name, key, path)
-                found[name] = read_line(name, value, (path, name), self.context)
-        self.context.names["line"] = found
-        return found
+        entries = entries_of(node, path, self.context, "lines") if node is not None else {}
+        if self.passed_over:
+            take = {"lines": self._line}
+            breathe = self.context.breathe
+            parse(self.pieces, self.problems, breathe, lambda key, _root: take.get(key))
+        elif self.above is None:
+            for key, value in entries.values():
+                self._line(key, value)
+
+    def _line_at_once(self, key: Text, value: Node) -> None:
+        if len(self.problems.errors) > MANY_ERRORS:
+            self.given_up = True
+        else:
+            self._line(key, value)
+
+    def _line(self, key: Text, value: Node) -> None:
+        path = ROOT, "lines"
+        self._name(key.text, key, path)
+        self.lines[key.text] = read_line(key.text, value, (path, key.text), self.context)
+        self.context.breathe()
 
     def _expectations(self, default_caller: str) -> tuple[Any, ...]:
         node, path = self._section("expect")
         if node is None:
             return ()
-        found = EXPECT.read(node, path, self.context) or []
-        return tuple(
-            each if each.caller else replace(each, caller=default_caller) for each in found
-        )
+        found = []
+        for each in EXPECT.read(node, path, self.context) or []:
+            self.context.breathe()
+            found.append(each if each.caller else replace(each, caller=default_caller))
+        return tuple(found)
 
     def _unused(self) -> None:
         for kind in ("destination", "caller list", "calendar", "schedule"):
@@ -212,6 +301,7 @@ class _Sections:
             if not isinstance(section, Mapping):
                 continue
             for name, (key, _) in section.entries.items():
+                self.context.breathe()
                 if (kind, name) not in self.context.used:
                     message = f"{kind} {name!r} is not used"
                     self.context.problems.warn(key, (path, name), "unused-name", message)

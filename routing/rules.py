@@ -136,7 +136,7 @@ class Line:
     """The stages when no rule holds: `otherwise`, then `emergency`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class RuleSet:
     """A whole rules file. `digest` names this very text."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -119,7 +118,7 @@ def audio_shape(what: str) -> Built[Audio]:
         "voice": Field(_one_of("voice", transfer.VOICES), "a voice of that language"),
     }
     one_sound = {"anyOf": [{"required": [key]} for key in sorted(_SOUNDS)]}
-    return Built(Record(what, fields), _audio, one_sound, "audio")
+    return Built(Record(what, fields), _audio, one_sound, "audio", anywhere=True)
 
 
 PARAMETERS: dict[str, Field] = {
@@ -194,6 +193,7 @@ class DialedParty:
         return party
 
 
+DIALED_PARTY = DialedParty()
 DESTINATION = Record(
     "a destination",
     {
@@ -208,7 +208,7 @@ DESTINATION = Record(
 def read_destination(name: str, node: Node, path: Path, context: Context) -> Destination | None:
     """Return the destination `name`; the short form is its number or SIP URI alone."""
     if isinstance(node, Text):
-        party = DialedParty().read(node, path, context)
+        party = DIALED_PARTY.read(node, path, context)
         return Destination(party, name) if party else None
     values = DESTINATION.read(node, path, context)
     if values is None or "transferTo" not in values:
@@ -241,10 +241,13 @@ class Target:
             destination: Destination | None = context.names["destination"][text]
             return destination
         if looks_like_number(text) or looks_like_uri(text):
-            party = DialedParty().read(node, path, context)
+            party = DIALED_PARTY.read(node, path, context)
             return Destination(party) if party else None
         unknown_name(node, path, context, "destination", text)
         return None
+
+
+_TARGETS = OneOrMore(Target())
 
 
 class Targets:
@@ -254,29 +257,41 @@ class Targets:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return one target or a list."""
-        return OneOrMore(Target()).schema(defined)
+        return _TARGETS.schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
         """Return the destinations; each may ring once."""
-        found = OneOrMore(Target()).read(node, path, context)
-        numbers = [each.transfer_to for each in found or []]
-        if isinstance(node, Items) and len(numbers) == len(node.items):
+        found = _TARGETS.read(node, path, context)
+        if isinstance(node, Items):
+            self._refuse_repeated(found or [], node, path, context)
+        return found
+
+    def _refuse_repeated(
+        self, found: list[Destination], node: Items, path: Path, context: Context
+    ) -> None:
+        numbers = [each.transfer_to for each in found]
+        if len(numbers) == len(node.items):
             for index, number in enumerate(numbers):
-                if found and number in numbers[:index]:
+                if number in numbers[:index]:
                     label = found[index].label
                     place, message = node.items[index], f"{label} is there twice; it rings once"
                     context.problems.error(place, (path, index), "repeated-destination", message)
-        return found
 
 
 def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> Step | None:
     if "transferTo" not in values:
         return None
     own = parameters(values)
-    complete = []
-    for each in values["transferTo"]:
-        merged = own.over(each.parameters).over(context.defaults)
-        complete.append(replace(each, parameters=merged))
+    complete = [
+        Destination(
+            each.transfer_to,
+            each.name,
+            each.capacity,
+            each.person,
+            own.over(each.parameters).over(context.defaults),
+        )
+        for each in values["transferTo"]
+    ]
     _warn_of_idle_reason(values, complete, node, path, context)
     return Step(tuple(complete))
 
@@ -302,6 +317,7 @@ _STEP = Built(
     ),
     _step,
     name="step",
+    anywhere=True,
 )
 ACTION_FIELDS: dict[str, Field] = {
     "transferTo": Field(Targets(), "one destination, or a list that rings together"),
@@ -361,4 +377,4 @@ def _refuse_parameters(kind: str, node: Mapping, path: Path, context: Context) -
 
 def action_shape(what: str) -> Built[Action]:
     """Return the shape of an action that stands alone."""
-    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action")
+    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action", anywhere=True)

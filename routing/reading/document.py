@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from routing.problems import Problem, RulesError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from routing.problems import Problems
+
+    Take = Callable[["Text", "Node"], None]
+    """Takes one entry of a section, key and value."""
+    _Open = tuple["Items | Mapping | None", "Text | None", list[Any], str | None]
+    """A node that is open, its key that waits for a value, what is written in it, its anchor."""
+
 MAX_DEPTH = 40
 """Levels of nesting; a real file has less than twelve."""
 MAX_ALIASED_NODES = 100_000
 """Nodes that aliases may repeat in all, so that an alias bomb costs nothing."""
+_PIECE = 512
+"""Characters that the parser is given at a time; they are some 100 µs of work."""
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -29,16 +41,19 @@ class Node:
 
     line: int
     column: int
-    size: int = 1
-    height: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class Text(Node):
     """A scalar, as written. `bare` when it has no quotes."""
 
-    text: str = ""
-    bare: bool = True
+    text: str
+    bare: bool
+
+    @property
+    def written(self) -> Any:
+        """What is written, whatever its place; equal for equal texts."""
+        return self.text if self.bare else (self.text,)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +62,9 @@ class Items(Node):
 
     items: list[Node] = field(default_factory=list)
     key: Text | None = None
+    written: tuple[Any, ...] = ()
+    """What is written, whatever its place; equal for equal sequences."""
+    extent: tuple[int, int] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +73,10 @@ class Mapping(Node):
 
     entries: dict[str, tuple[Text, Node]] = field(default_factory=dict)
     key: Text | None = None
+    written: tuple[Any, ...] = ()
+    """What is written, whatever its place; equal for equal mappings."""
+    extent: tuple[int, int] | None = None
+    """Nodes in it, aliases expanded, and how deep they go; known once an alias asked."""
     merged: bool = False
     """Whether a `<<` stood here; its keys are not read, so nothing is missing for certain."""
 
@@ -64,77 +86,144 @@ class Mapping(Node):
         return entry[1] if entry else None
 
 
-def parse(text: str, errors: list[Problem]) -> Node:
-    """Return the root node of the only document in `text`; raise RulesError if it is not YAML.
+def parse(
+    pieces: Iterable[str],
+    problems: Problems,
+    breathe: Callable[[], None] = lambda: None,
+    taker: Callable[[str, Mapping], Take | None] = lambda _key, _root: None,
+) -> Node:
+    """Return the root node of the only document in `pieces`; raise RulesError if it is not YAML.
 
     Also refused, because their meaning would surprise: several documents, keys that are not plain
     text, and anything larger than the bounds above. Tags, merge keys and duplicate keys are added
-    to `errors`; the rest of the document is read all the same.
+    to `problems`; the rest of the document is read all the same.
+
+    `breathe` is called after each small piece of work. `taker` is asked for each mapping under a
+    key of the root, given the root so far; who gives a function back gets the entries one by one
+    as they are complete, and they are not kept.
     """
-    builder = _Builder(errors)
+    builder = _Builder(problems, taker)
+    parser = _Loader(_Stream(pieces, breathe))
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            builder.take(event)
+        take = builder.take
+        for event in iter(parser.get_event, None):
+            take[type(event)](event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "not YAML"
-        raise _syntax_error(text, mark, problem) from None
+        raise _syntax_error(pieces, mark, problem) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError):
-        raise _forbidden_character(text) from None
+        raise _forbidden_character(pieces) from None
+    finally:
+        parser.dispose()
     if builder.root is None:
         raise _failure(1, 1, "empty-file", "the file is empty; it needs at least `lines`")
     return builder.root
 
 
+class _Stream:
+    """What the parser reads from."""
+
+    def __init__(self, pieces: Iterable[str], breathe: Callable[[], None]) -> None:
+        self._pieces = small_pieces(pieces)
+        self._breathe = breathe
+
+    def read(self, _size: int) -> str:
+        """Return the next piece."""
+        self._breathe()
+        return next(self._pieces, "")
+
+
+def small_pieces(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield a text in pieces so small that nothing done to one takes long."""
+    return (piece[at : at + _PIECE] for piece in pieces for at in range(0, len(piece), _PIECE))
+
+
 class _Builder:
     """Takes the events one by one and keeps what is needed."""
 
-    def __init__(self, errors: list[Problem]) -> None:
+    def __init__(self, problems: Problems, taker: Callable[[str, Mapping], Take | None]) -> None:
         self.root: Node | None = None
-        self.errors = errors
-        self.open: list[Items | Mapping] = []
-        self.keys: list[Text | None] = []
-        self.anchors: dict[str, Node | None] = {}
-        self.open_anchors: list[str | None] = []
+        self.problems = problems
+        self.taker = taker
+        self.section: Mapping | None = None
+        self.take_entry: Take | None = None
+        self.anchors: dict[str, Items | Mapping | Text | None] = {}
         self.aliased = 0
+        # Of the innermost node that is open; those of the others are in `outer`.
+        self.parent: Items | Mapping | None = None
+        self.key: Text | None = None
+        self.written: list[Any] = []
+        self.anchor: str | None = None
+        self.outer: list[_Open] = []
+        self.take: dict[type, Callable[[Any], None]] = {
+            yaml.StreamStartEvent: self._pass,
+            yaml.StreamEndEvent: self._pass,
+            yaml.DocumentStartEvent: self._document,
+            yaml.DocumentEndEvent: self._pass,
+            yaml.ScalarEvent: self._scalar,
+            yaml.AliasEvent: self._alias,
+            yaml.MappingStartEvent: self._mapping,
+            yaml.SequenceStartEvent: self._sequence,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+        }
 
-    def take(self, event: Any) -> None:
-        if isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
-        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            self._start(event)
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._end()
-        elif isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
+    def _pass(self, event: Any) -> None:
+        pass
+
+    def _document(self, event: Any) -> None:
+        if self.root is not None:
             raise _failure(*_place(event), "several-documents", "only one document is read")
 
     def _scalar(self, event: Any) -> None:
-        self._refuse_tag(event)
-        node = Text(*_place(event), text=event.value, bare=not event.style)
-        if event.anchor:
+        mark, text, bare = event.start_mark, event.value, not event.style
+        node = Text(mark.line + 1, mark.column + 1, text, bare)
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if event.anchor is not None:
             self.anchors[event.anchor] = node
-        self._add(node)
+        self._add(node, text if bare else (text,))
 
-    def _start(self, event: Any) -> None:
-        self._refuse_tag(event)
-        if len(self.open) >= MAX_DEPTH:
+    def _mapping(self, event: Any) -> None:
+        mark = event.start_mark
+        node = Mapping(mark.line + 1, mark.column + 1)
+        if len(self.outer) == 1 and event.anchor is None:
+            self._offer(node)
+        self._start(event, node, [])
+
+    def _sequence(self, event: Any) -> None:
+        mark = event.start_mark
+        self._start(event, Items(mark.line + 1, mark.column + 1), [None])
+
+    def _offer(self, node: Mapping) -> None:
+        """Let the entries of a section be taken one by one, if somebody wants them."""
+        root, key = self.parent, self.key
+        if isinstance(root, Mapping) and key is not None and key.text not in root.entries:
+            take = self.taker(key.text, root)
+            if take:
+                self.section, self.take_entry = node, take
+
+    def _start(self, event: Any, node: Items | Mapping, written: list[Any]) -> None:
+        if event.tag is not None:
+            self._refuse_tag(event)
+        if len(self.outer) >= MAX_DEPTH:
             raise _failure(*_place(event), "too-deep", f"nested more than {MAX_DEPTH} levels deep")
-        kind = Mapping if isinstance(event, yaml.MappingStartEvent) else Items
-        if event.anchor:
+        if event.anchor is not None:
             self.anchors[event.anchor] = None
-        self.open_anchors.append(event.anchor)
-        self.open.append(kind(*_place(event)))
-        self.keys.append(None)
+        node.key = self.key
+        self.outer.append((self.parent, self.key, self.written, self.anchor))
+        self.parent, self.key, self.written, self.anchor = node, None, written, event.anchor
 
-    def _end(self) -> None:
-        node = self.open.pop()
-        self.keys.pop()
-        anchor = self.open_anchors.pop()
-        if anchor:
-            self.anchors[anchor] = node
-        self._add(node)
+    def _end(self, _event: Any) -> None:
+        node, anchor = self.parent, self.anchor
+        written = tuple(self.written)
+        self.parent, self.key, self.written, self.anchor = self.outer.pop()
+        if node is not None:
+            node.written = written
+            if anchor is not None:
+                self.anchors[anchor] = node
+            self._add(node, written)
 
     def _alias(self, event: Any) -> None:
         node = self.anchors.get(event.anchor)
@@ -142,63 +231,80 @@ class _Builder:
             inside = event.anchor in self.anchors
             problem = "refers to itself" if inside else "is not defined above"
             raise _failure(*_place(event), "bad-alias", f"alias *{event.anchor} {problem}")
-        self.aliased += node.size
-        if self.aliased > MAX_ALIASED_NODES or len(self.open) + node.height > MAX_DEPTH:
+        size, height = self._extent(node)
+        self.aliased += size
+        if self.aliased > MAX_ALIASED_NODES or len(self.outer) + height > MAX_DEPTH:
             raise _failure(*_place(event), "too-large", "the aliases expand to too much")
-        self._add(node)
+        self._add(node, node.written)
 
-    def _add(self, node: Node) -> None:
-        if not self.open:
+    def _extent(self, node: Node) -> tuple[int, int]:
+        """Return how many nodes there are in `node`, aliases expanded, and how deep they go."""
+        if not isinstance(node, (Items, Mapping)):
+            return 1, 1
+        if node.extent is None:
+            inner = [self._extent(each) for each in _inside(node)]
+            height = 1 + max((height for _, height in inner), default=0)
+            node.extent = 1 + sum(size for size, _ in inner), height
+        return node.extent
+
+    def _add(self, node: Items | Mapping | Text, written: Any) -> None:
+        parent, key = self.parent, self.key
+        self.written.append(written)
+        if parent is None:
             self.root = node
-            return
-        parent = self.open[-1]
-        parent.size += node.size
-        if node.height >= parent.height:
-            parent.height = node.height + 1
-        if isinstance(parent, Items):
+        elif isinstance(parent, Items):
             parent.items.append(node)
-        elif self.keys[-1] is None:
-            self.keys[-1] = self._key(node)
+        elif key is not None:
+            self._entry(parent, key, node)
+            self.key = None
+        elif isinstance(node, Text):
+            self.key = node
         else:
-            self._entry(parent, self.keys[-1], node)
-            self.keys[-1] = None
+            raise _failure(node.line, node.column, "bad-key", "a key must be plain text")
 
     def _entry(self, parent: Mapping, key: Text, value: Node) -> None:
+        name = key.text
+        if name in parent.entries or (name == "<<" and key.bare):
+            self._refuse_entry(parent, key)
+        elif self.take_entry and parent is self.section:
+            parent.entries[name] = (key, key)
+            self.written.clear()
+            self.take_entry(key, value)
+        else:
+            parent.entries[name] = (key, value)
+
+    def _refuse_entry(self, parent: Mapping, key: Text) -> None:
         if key.text == "<<" and key.bare:
             parent.merged = True
             self._refuse(key, "merge-key", "`<<` is not supported; write the keys out")
             return
-        earlier = parent.entries.get(key.text)
-        if earlier is not None:
-            message = f"{key.text!r} is already there in line {earlier[0].line}; keep one of them"
-            self._refuse(key, "duplicate-key", message)
-            return
-        parent.entries[key.text] = (key, value)
-        if isinstance(value, (Mapping, Items)) and value.key is None:
-            value.key = key
-
-    def _key(self, node: Node) -> Text:
-        if not isinstance(node, Text):
-            raise _failure(node.line, node.column, "bad-key", "a key must be plain text")
-        return node
+        line = parent.entries[key.text][0].line
+        message = f"{key.text!r} is already there in line {line}; keep one of them"
+        self._refuse(key, "duplicate-key", message)
 
     def _refuse(self, key: Text, code: str, message: str) -> None:
-        self.errors.append(Problem(key.line, key.column, self._path(), code, message))
+        self.problems.note_error(key.line, key.column, self._path(), code, message)
 
     def _refuse_tag(self, event: Any) -> None:
-        if event.tag is not None:
-            line, column = _place(event)
-            message = f"tags such as {event.tag!r} are not used here; remove it"
-            self.errors.append(Problem(line, column, self._path(), "tag", message))
+        message = f"tags such as {event.tag!r} are not used here; remove it"
+        self.problems.note_error(*_place(event), self._path(), "tag", message)
 
     def _path(self) -> str:
         parts = ""
-        for node, key in zip(self.open, self.keys, strict=True):
+        innermost: _Open = (self.parent, self.key, [], None)
+        for node, key, _written, _anchor in [*self.outer, innermost]:
             if isinstance(node, Items):
                 parts += f"[{len(node.items)}]"
             elif key is not None:
                 parts += f".{key.text}"
         return parts.removeprefix(".")
+
+
+def _inside(node: Items | Mapping) -> Iterator[Node]:
+    if isinstance(node, Items):
+        yield from node.items
+    else:
+        yield from (each for entry in node.entries.values() for each in entry)
 
 
 def _place(event: Any) -> tuple[int, int]:
@@ -210,19 +316,34 @@ def _failure(line: int, column: int, code: str, message: str) -> RulesError:
     return RulesError([Problem(line, column, "", code, message)], [])
 
 
-def _forbidden_character(text: str) -> RulesError:
-    found = _FORBIDDEN.search(text)
-    line, column = _end(text[: found.start()] if found else "")
+def _forbidden_character(pieces: Iterable[str]) -> RulesError:
+    line, column = _end(_allowed(pieces))
     return _failure(line, column, "syntax", "a character that YAML does not allow")
 
 
-def _end(text: str) -> tuple[int, int]:
+def _allowed(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield what stands before the first forbidden character."""
+    for piece in small_pieces(pieces):
+        found = _FORBIDDEN.search(piece)
+        yield piece[: found.start()] if found else piece
+        if found:
+            return
+
+
+def _end(pieces: Iterable[str]) -> tuple[int, int]:
     """Return the place behind the last character, with lines as YAML breaks them."""
-    lines = f"{text}.".splitlines()
-    return len(lines), len(lines[-1])
+    line, column, returned = 1, 1, False
+    for piece in small_pieces(pieces):
+        # A carriage return and a line feed are one end of a line, also in two pieces.
+        more = piece.removeprefix("\n") if returned else piece
+        lines = f"{more}.".splitlines()
+        column = len(lines[-1]) + (column - 1 if len(lines) == 1 else 0)
+        line += len(lines) - 1
+        returned = piece.endswith("\r")
+    return line, column
 
 
-def _syntax_error(text: str, mark: Any, problem: str) -> RulesError:
+def _syntax_error(pieces: Iterable[str], mark: Any, problem: str) -> RulesError:
     hint = ""
     if "tab" in problem or "cannot start any token" in problem:
         hint = " (indent with spaces; quote a value that starts with a special character)"
@@ -230,5 +351,5 @@ def _syntax_error(text: str, mark: Any, problem: str) -> RulesError:
         hint = " (is the indentation right, and the value with a colon quoted?)"
     place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     # For what ends too early libyaml names a line that is not there.
-    line, column = min(place, _end(text))
+    line, column = min(place, _end(pieces))
     return _failure(line, column, "syntax", f"not valid YAML: {problem}{hint}")

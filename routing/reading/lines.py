@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catapult.transfer import DIVERSION_REASONS
 from routing import conditions
@@ -131,7 +131,7 @@ def _condition(key: str, value: Any, context: Context) -> Condition:
 
 
 WHEN: Built[tuple[Condition, ...]] = Built(
-    Record("when", _WHEN_FIELDS), _when, {"minProperties": 1}, "when"
+    Record("when", _WHEN_FIELDS), _when, {"minProperties": 1}, "when", anywhere=True
 )
 _HANDLER_DOCS = {
     "onBusy": "when it was busy",
@@ -151,8 +151,16 @@ def _default_name(index: int) -> str:
     return f"rule {index + 1}"
 
 
-def _rule(values: dict[str, Any], node: Node, path: Path, context: Context) -> Rule | None:
-    name = values.get("name", _default_name(path[1]))
+class _Draft(NamedTuple):
+    """A rule by what is written in it, wherever it stands."""
+
+    name: str | None
+    conditions: tuple[Condition, ...]
+    action: Action
+    handlers: tuple[Stage, ...]
+
+
+def _draft(values: dict[str, Any], node: Node, path: Path, context: Context) -> _Draft | None:
     first = action(values, node, path, context)
     if first is None:
         return None
@@ -160,8 +168,7 @@ def _rule(values: dict[str, Any], node: Node, path: Path, context: Context) -> R
     if handlers and not isinstance(first, TransferAction):
         message = f"nothing is dialed here, so {handlers[0].name} is never used"
         context.problems.warn(place_of(node), path, "idle-handler", message)
-    stages = (Stage(name, first), *handlers)
-    return Rule(name, values.get("when", ()), stages, node.line)
+    return _Draft(values.get("name"), values.get("when", ()), first, handlers)
 
 
 _RULE = Built(
@@ -174,10 +181,16 @@ _RULE = Built(
             **{key: Field(action_shape(key), doc) for key, doc in _HANDLER_DOCS.items()},
         },
     ),
-    _rule,
+    _draft,
     ONE_ACTION,
     "rule",
+    anywhere=True,
 )
+
+
+def _placed(draft: _Draft, node: Node, path: Path, _context: Context) -> tuple[_Draft, str, int]:
+    """Return a draft with the name and the line of the file that it has here."""
+    return draft, draft.name or _default_name(path[1]), node.line
 
 
 class CalledNumber:
@@ -216,7 +229,7 @@ LINE = Record(
     {
         "numbers": Field(OneOrMore(CalledNumber()), "the called numbers", required=True),
         "title": Field(TEXT, "how the line is spoken and shown"),
-        "rules": Field(ListOf(_RULE), "the first that holds is chosen"),
+        "rules": Field(ListOf(Built(_RULE, _placed)), "the first that holds is chosen"),
         "otherwise": Field(action_shape("otherwise"), "when no rule holds", required=True),
     },
 )
@@ -235,17 +248,41 @@ def read_line(name: str, node: Node, path: Path, context: Context) -> Line | Non
     otherwise: Action | None = values.get("otherwise")
     if otherwise is None:
         return None
-    last = (Stage(OTHERWISE, otherwise), *context.emergency)
+    last = _last(otherwise, context)
     return Line(
         name,
         values.get("title", name),
         tuple(values.get("numbers", ())),
-        tuple(Rule(each.name, each.conditions, each.stages + last, each.place) for each in rules),
+        tuple(
+            Rule(its_name, draft.conditions, _stages(draft, its_name, last, context), place)
+            for draft, its_name, place in rules
+        ),
         last,
     )
 
 
-def _check_names(rules: Items, path: Path, context: Context) -> list[str]:
+def _last(otherwise: Action, context: Context) -> tuple[Stage, ...]:
+    """Return the stages that every rule of a line ends with; the same for the same action."""
+    key = OTHERWISE, id(otherwise)
+    known = context.shared.get(key)
+    if known is None:
+        known = context.share(key, ((Stage(OTHERWISE, otherwise), *context.emergency), otherwise))
+    return known[0]
+
+
+def _stages(
+    draft: _Draft, name: str, last: tuple[Stage, ...], context: Context
+) -> tuple[Stage, ...]:
+    """Return all the stages of a rule; the same for the same parts."""
+    key = name, id(draft), id(last)
+    known = context.shared.get(key)
+    if known is None:
+        stages = (Stage(name, draft.action), *draft.handlers, *last)
+        known = context.share(key, (stages, draft, last))
+    return known[0]
+
+
+def _check_names(rules: Items, path: Path, context: Context) -> tuple[str, ...]:
     """Return the names of the rules after refusing one that stands twice."""
     places: dict[str, int] = {}
     for index, rule in enumerate(rules.items):
@@ -256,7 +293,8 @@ def _check_names(rules: Items, path: Path, context: Context) -> list[str]:
             place = written or rule
             context.problems.error(place, ((path, index), "name"), "repeated-name", message)
         places.setdefault(name, rule.line)
-    return list(places)
+    names = tuple(places)
+    return context.shared.get(names) or context.share(names, names)
 
 
 def _warn_of_hidden(rules: Items, path: Path, context: Context) -> None:

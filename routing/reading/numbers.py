@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import phonenumbers
-from phonenumbers import NumberParseException, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
 from catapult.transfer import is_number, is_sip_uri
 from routing.callers import ANONYMOUS, normal_party
@@ -23,6 +24,13 @@ _SIZES = {
     ValidationResult.TOO_SHORT: "too short",
     ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "too short",
 }
+_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
+"""A number of country code 1 with its ten digits, all of which are possible."""
+_DECISIVE = 9
+"""How many of its characters say whether its range is assigned: no range of country code 1 is
+smaller than a thousand numbers."""
+_MANY = 16_384
+"""Ranges, and other numbers, whose check is remembered."""
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
@@ -43,9 +51,7 @@ def check_party(text: str, node: Node, path: Path, context: Context) -> str:
     """
     if looks_like_uri(text):
         return _check_uri(text)
-    if text not in context.numbers:
-        context.numbers[text] = check_number(text)
-    warning = context.numbers[text]
+    warning = check_number(text)
     if warning:
         context.problems.warn(node, path, "unassigned-number", warning)
     return text
@@ -56,6 +62,26 @@ def check_number(text: str) -> str | None:
 
     Raises Wrong if it is not E.164, its country code does not exist, or its length is impossible.
     """
+    if _NORTH_AMERICAN.fullmatch(text):
+        assigned = _is_assigned(text[:_DECISIVE])
+    else:
+        assigned = _check_number(text)
+    return (
+        None
+        if assigned
+        else f"{text} lies in a range that is not assigned to anybody; is it right?"
+    )
+
+
+@lru_cache(_MANY)
+def _is_assigned(beginning: str) -> bool:
+    national_number = int(beginning[2:].ljust(10, "0"))
+    return phonenumbers.is_valid_number(PhoneNumber(1, national_number))
+
+
+@lru_cache(_MANY)
+def _check_number(text: str) -> bool:
+    """Return whether the range of a number is assigned; raises Wrong as `check_number` does."""
     if not is_number(text):
         raise Wrong("bad-number", f"{text!r} is not in E.164 form; write it as {_meant(text)}")
     try:
@@ -69,9 +95,7 @@ def check_number(text: str) -> str | None:
         size = _SIZES.get(reason, "of no possible length")
         message = f"{text} is {size} for a number of country code +{number.country_code}"
         raise Wrong("bad-number", message)
-    if phonenumbers.is_valid_number(number):
-        return None
-    return f"{text} lies in a range that is not assigned to anybody; is it right?"
+    return phonenumbers.is_valid_number(number)
 
 
 def _meant(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from routing.problems import Problems
 from routing.reading.document import Items, Mapping, Node, parse
 from routing.reading.shapes import place_of
 
@@ -18,7 +19,7 @@ class Places:
     """The places of one file's text."""
 
     def __init__(self, text: str) -> None:
-        self._root = parse(text, [])
+        self._root = parse([text], Problems())
 
     def of(self, keys: Sequence[str | int]) -> tuple[int, int]:
         """Return line and column of a path, or of as much of it as is written there."""

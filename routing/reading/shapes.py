@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from routing.callers import CallerList
 
-MANY_ERRORS = 30
-"""Errors of one file after which unknown names get no hint any more."""
+MANY_HINTS = 30
+"""Unknown names of one file that get a hint; each hint searches all the names."""
+MANY_SHARED = 1024
+"""Parts that are remembered at a time, so that a file without equal parts costs little memory."""
 
 Schema = dict[str, Any]
 """A JSON Schema, draft 7. The editors that read it have typed bare scalars: `20` is a number."""
@@ -37,16 +39,27 @@ class Context:
     names: dict[str, dict[str, Any]] = field(default_factory=dict)
     used: set[tuple[str, str]] = field(default_factory=set)
     zone: ZoneInfo | None = None
-    numbers: dict[str, str | None] = field(default_factory=dict)
-    """Numbers checked so far -> their warning, if any."""
+    breathe: Callable[[], None] = lambda: None
+    """Called after each small piece of work."""
+    hints: int = 0
+    """Unknown names that have got a hint."""
     defaults: Parameters = NO_PARAMETERS
     allow: list[str] = field(default_factory=list)
     deny: list[str] = field(default_factory=list)
     emergency: tuple[Stage, ...] = ()
-    rule_names: dict[str, list[str]] = field(default_factory=dict)
+    rule_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Line -> the names of its rules, also of those that could not be read."""
     lines_by_number: dict[str, str] = field(default_factory=dict)
     caller_lists: list[CallerList] = field(default_factory=list)
+    shared: dict[Any, Any] = field(default_factory=dict)
+    """Parts read so far that others of the file may be equal to."""
+
+    def share(self, key: Any, part: T) -> T:
+        """Remember `part` as what `key` stands for, and return it."""
+        if len(self.shared) >= MANY_SHARED:
+            self.shared.clear()
+        self.shared[key] = part
+        return part
 
     def home_zone(self) -> ZoneInfo:
         """Return the file's zone, which is needed here; note once that it is missing."""
@@ -58,8 +71,10 @@ class Context:
 
     def known(self, kind: str, name: str) -> bool:
         """Return whether a `kind` of that name is defined, and count it as used."""
+        if name not in self.names.get(kind, {}):
+            return False
         self.used.add((kind, name))
-        return name in self.names.get(kind, {})
+        return True
 
 
 class Shape(Protocol[T_co]):
@@ -186,6 +201,7 @@ class MapOf(Generic[T]):
         entries = entries_of(node, path, context, self.what)
         found = {}
         for key, (key_node, value_node) in entries.items():
+            context.breathe()
             check_name(key_node, path, context)
             value = self.item.read(value_node, (path, key), context)
             if value is not None:
@@ -230,9 +246,10 @@ class Record:
         if not isinstance(node, Mapping):
             wrong_kind(node, path, context, self.what)
             return None
-        for key in [key for key in node.entries if key not in self.fields]:
-            self._unknown(*node.entries[key], (path, key), context)
-            mend(node, key, self.fields)
+        if not node.entries.keys() <= self.fields.keys():
+            for key in [key for key in node.entries if key not in self.fields]:
+                self._unknown(*node.entries[key], (path, key), context)
+                mend(node, key, self.fields)
         values = {}
         for key, (_, value_node) in node.entries.items():
             known = self.fields.get(key)
@@ -270,6 +287,8 @@ class Built(Generic[T]):
     build: Callable[[Any, Node, Path, Context], T | None]
     rules: Schema = field(default_factory=dict, compare=False)
     name: str = ""
+    anywhere: bool = False
+    """Whether equal nodes make equal values wherever they stand; they are read once."""
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return the inner shape's and the rules, or a reference to them."""
@@ -287,6 +306,20 @@ class Built(Generic[T]):
 
     def read(self, node: Node, path: Path, context: Context) -> T | None:
         """Return what `build` makes; a Wrong that it raises is noted at the node."""
+        if not self.anywhere or not isinstance(node, Mapping):
+            return self._make(node, path, context)
+        key = self.name, node.written
+        known: T | None = context.shared.get(key)
+        if known is not None:
+            return known
+        before = context.problems.noted
+        value = self._make(node, path, context)
+        if value is None or context.problems.noted > before:
+            return value
+        return context.share(key, value)
+
+    def _make(self, node: Node, path: Path, context: Context) -> T | None:
+        context.breathe()
         value = self.inner.read(node, path, context)
         if value is None:
             return None
@@ -319,6 +352,7 @@ def read_items(node: Items, path: Path, context: Context, item: Shape[T]) -> lis
         context.problems.error(node, path, "empty-list", message)
     values = []
     for index, each in enumerate(node.items):
+        context.breathe()
         value = item.read(each, (path, index), context)
         if value is not None:
             values.append(value)
@@ -375,8 +409,8 @@ def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str)
     """Note that no `kind` of that name is defined, with the nearest one that is."""
     known = context.names.get(kind, {})
     plural = KINDS.get(kind, kind)
-    many = len(context.problems.errors) > MANY_ERRORS  # a hint searches all the names
-    hint = "" if many else did_you_mean(text, known)
+    context.hints += 1
+    hint = did_you_mean(text, known) if context.hints <= MANY_HINTS else ""
     if not hint:
         hint = f"; {plural} has {', '.join(list(known)[:12])}" if known else f"; {plural} is empty"
     context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")

@@ -102,13 +102,17 @@ def read_calendars(node: Node | None, path: Path, context: Context) -> None:
     if node is None:
         return
     entries = entries_of(node, path, context, "names of calendars")
-    calendars.update({name: Calendar(name) for name in entries})
+    for name in entries:
+        context.breathe()
+        calendars[name] = Calendar(name)
     for name, (key, value) in entries.items():
+        context.breathe()
         check_name(key, path, context)
         if _is_days(name):
             context.problems.error(key, (path, name), "bad-name", f"{name!r} is a date itself")
         calendars[name].parts = _parts(value, (path, name), context)
     for name, (key, _) in entries.items():
+        context.breathe()
         if _flatten(calendars[name]):
             message = f"calendar {name!r} contains itself"
             context.problems.error(key, (path, name), "calendar-loop", message)

@@ -1,0 +1,56 @@
+"""Long work beside calls, such that no call waits for it.
+
+Calls are served by greenlets: one that computes lets no other go on before it rests, and a call
+waits for its turn again after each of its twenty to thirty requests, reads and writes. And when
+the collector looks through all objects, everything stands still meanwhile.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_STRETCH = 0.0002
+"""Seconds of work between two rests."""
+_REST = 4.0
+"""How long a rest is while calls come in: so many times the work before it. Else it ends as soon
+as everybody who was waiting has had a turn."""
+_NEVER = 1 << 30
+
+
+class Breath:
+    """Called after each small piece of work: rests now and then, longer while calls come in."""
+
+    def __init__(self, calls_come_in: Callable[[], bool]) -> None:
+        self._calls_come_in = calls_come_in
+        self._since = time.thread_time()
+
+    def __call__(self) -> None:
+        """Rest if it is time."""
+        worked = time.thread_time() - self._since
+        if worked > _STRETCH:
+            time.sleep(worked * _REST if self._calls_come_in() else 0)
+            self._since = time.thread_time()
+
+
+@contextmanager
+def many_objects_that_stay() -> Iterator[None]:
+    """Keep the collector from looking through all objects while many come to be, and after that.
+
+    Young objects are looked through as ever, so that the garbage of calls does not pile up. What
+    is there at the end is set aside for good (it is still freed when nobody refers to it), with
+    nothing young that could be garbage.
+    """
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, _NEVER)
+    try:
+        yield
+        gc.collect(1)
+        gc.freeze()
+    finally:
+        gc.set_threshold(young, middle, old)
