@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from routing.conditions import Call, Facts
-from routing.problems import RulesError
+from routing.problems import RulesError, text_of_rules
 from routing.reader import read
 from routing.router import route
 
@@ -73,7 +73,7 @@ class Rulebook:
 
     def _take(self, content: bytes) -> None:
         try:
-            rules = read(content.decode("utf-8-sig"))
+            rules = read(text_of_rules(content))
             _warm(rules)
         except RulesError as error:
             first = error.errors[0]
@@ -81,9 +81,6 @@ class Rulebook:
             place = f"{self._path}:{first.line}:{first.column}"
             what = f"{first.path}: {first.message}" if first.path else first.message
             self._refuse(content, f"{place}: {what}{more}")
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            self._refuse(content, f"{self._path}:{line}: the file is not UTF-8")
         else:
             self._rules = rules
             self.status = Status(rules.digest, time.time(), None)

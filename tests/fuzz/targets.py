@@ -40,9 +40,7 @@ def query(data: bytes) -> None:
 def _check_event(parse: Callable[[bytes], Event], data: bytes) -> None:
     try:
         event = parse(data)
-    except BadEventError as bad:
-        assert bad.code
-        assert bad.message.isascii()
+    except BadEventError:
         return
     assert event.type == event.type.lower() != ""
     assert event.call_id.isprintable()
@@ -60,14 +58,19 @@ def rules(data: bytes) -> None:
     try:
         read(text)
     except RulesError as wrong:
-        assert wrong.errors
-        lines = _LINE_BREAK.split(text)
-        for problem in [*wrong.errors, *wrong.warnings]:
-            assert problem.code
-            assert problem.message
-            assert 1 <= problem.line <= len(lines), problem
-            assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, problem
+        check_places(wrong, text)
     assert time.process_time() - begun < SECONDS_TO_READ
+
+
+def check_places(wrong: RulesError, text: str) -> None:
+    """Every error has words, and a line and a column that are there."""
+    lines = _LINE_BREAK.split(text)
+    assert wrong.errors
+    for problem in [*wrong.errors, *wrong.warnings]:
+        assert problem.code
+        assert problem.message
+        assert 1 <= problem.line <= len(lines), problem
+        assert 1 <= problem.column <= len(lines[problem.line - 1]) + 1, problem
 
 
 def token(data: bytes) -> None:
