@@ -101,7 +101,9 @@ def problem_line(path: Path, kind: str, problem: Problem) -> str:
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    # Half of a surrogate pair, which an event may hold, can only be written as an escape.
+    click.echo(text.encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -7,12 +7,14 @@ import json
 import re
 import tempfile
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import create_app
 from catapult.events import BadEventError, Event, parse_post, parse_query
+from catapult.values import read_json
 from routing.problems import RulesError
 from routing.reader import read
 from settings import LEGS_PATH, Settings
@@ -45,7 +47,9 @@ def _check_event(parse: Callable[[bytes], Event], data: bytes) -> None:
     assert event.type == event.type.lower() != ""
     assert event.call_id.isprintable()
     written = json.dumps(dict(event.body), allow_nan=False).encode()
-    assert parse_post(written) == event or parse is parse_query
+    again = parse_post(written)
+    assert replace(again, raw=event.raw) == event or parse is parse_query
+    assert read_json(event.raw.decode()) == event.body
     for text in (event.from_, event.to, event.call_state, event.cause, event.status, event.tag):
         assert text is None or text.encode().decode() == text
     if event.time is not None:

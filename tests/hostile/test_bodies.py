@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from callflow.sqlite import SqliteLedger
 from tests.scenario.rules import PLAIN
-from tests.service import CALLBACKS, LEGS, PAIRS, Service, event, new_call_id
+from tests.service import CALLBACKS, LEGS, PAIRS, Service, event, new_call_id, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +138,18 @@ def test_numbers(sender: Sender, number: str, key: str) -> None:
         f'{{"eventType": "dtmf", "callId": "c-1", "{key}": {number}, "diversion": {{"{key}": '
         f"{number}}}}}".encode(),
     )
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1E400", r'"\ud800"', r'"\u0000\u009b31m"', "1.5e3"])
+def test_what_was_recorded_can_be_shown(hostile: Service, value: str) -> None:
+    call_id = new_call_id()
+    body = json.dumps(event("answer", call_id, PLAIN))[:-1] + f', "x": {value}}}'
+    assert Sender(hostile).send("POST", CALLBACKS, body.encode(), Connection="close") == 200
+    shown = {name: hostile.env[name] for name in ("LEDGER_URL", "ROUTING_RULES")}
+    for option in ([], ["--json"]):
+        done = run("flask", "calls", "show", call_id, *option, env=shown)
+        assert (done.returncode, done.stderr) == (0, "")
+    json.loads(done.stdout, parse_constant=pytest.fail)
 
 
 DEEP = {
