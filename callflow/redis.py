@@ -23,6 +23,7 @@ from callflow import redis_scripts as scripts
 from callflow.agenda import wake_at
 from callflow.ledger import ContendedError, LedgerError, Setting
 from callflow.record import Entry, Record, dump, load
+from catapult.values import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,7 +128,7 @@ class RedisLedger:
         """Return the journal of a call, in order."""
         with self._asking():
             rows = self._db.lrange(self._key("journal", call_id), 0, -1)
-        return sorted((Entry(*json.loads(row)) for row in rows), key=lambda entry: entry.at)
+        return sorted((Entry(*read_json(row)) for row in rows), key=lambda entry: entry.at)
 
     def due(self, now: float, limit: int) -> list[str]:
         """Return calls that somebody should look at by now, the longest overdue first."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from callflow.background import Breath, many_objects_that_stay
 from routing.conditions import Call, Facts
-from routing.problems import RulesError
+from routing.problems import RulesError, text_of_rules
 from routing.reader import read
 from routing.router import route
 
@@ -118,8 +118,6 @@ class Rulebook:
             place = f"{self._path}:{first.line}:{first.column}"
             what = f"{first.path}: {first.message}" if first.path else first.message
             self._refuse(self._content, f"{place}: {what}{more}")
-        except _NotTextError as error:
-            self._refuse(self._content, f"{self._path}:{error.line}: the file is not UTF-8")
         else:
             if self._rules is not None:
                 self._old.append(_Old(self._rules))
@@ -181,23 +179,12 @@ class _Decoded:
         yield decoder.decode(b"", final=True)
 
     def check(self, breathe: Callable[[], None]) -> None:
-        """Raise _NotTextError if the file is not UTF-8."""
-        line = 1
+        """Raise RulesError if the file is not UTF-8."""
         try:
-            for text in self:
-                line += text.count("\n")
+            for _ in self:
                 breathe()
-        except UnicodeDecodeError as error:
-            before = error.object[: error.start]
-            raise _NotTextError(line + before.count(b"\n")) from None
-
-
-class _NotTextError(Exception):
-    """The file is not UTF-8; it is text up to `line`."""
-
-    def __init__(self, line: int) -> None:
-        super().__init__(line)
-        self.line = line
+        except UnicodeDecodeError:
+            text_of_rules(b"".join(self._pieces))
 
 
 def _digest(pieces: list[bytes], breathe: Callable[[], None]) -> bytes:

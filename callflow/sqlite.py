@@ -15,6 +15,7 @@ import msgspec
 from callflow.agenda import wake_at
 from callflow.ledger import LedgerError, Setting
 from callflow.record import Entry, Record, dump, dump_entries, load
+from catapult.values import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ class SqliteLedger:
             " ORDER BY version",
             call_id,
         )
-        entries = [Entry(*entry) for row in rows for entry in json.loads(row[0])]
+        entries = [Entry(*entry) for row in rows for entry in read_json(row[0].decode())]
         return sorted(entries, key=lambda entry: entry.at)
 
     def due(self, now: float, limit: int) -> list[str]:

@@ -51,8 +51,8 @@ class _Entry(NamedTuple):
 def check(file: str | None, strict: bool, as_json: bool) -> None:
     """Say everything that is wrong with the rules, and what is proved of them."""
     path = rules_path(file)
-    text = text_of(path)
     try:
+        text = text_of(path)
         rules = read(text)
     except RulesError as error:
         entries = [_Entry(ERROR, each) for each in error.errors]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
-from routing.problems import RulesError, did_you_mean
+from routing.problems import RulesError, did_you_mean, text_of_rules
 from routing.reader import read
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def rules_path(given: str | None) -> Path:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of a file; one that cannot be read is wrong usage."""
+    """Return the text of a file; one that cannot be read is wrong usage.
+
+    Raises RulesError where it is no text.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return text_of_rules(path.read_bytes())
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{path}: the file is not UTF-8") from None
 
 
 def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
@@ -100,7 +101,9 @@ def problem_line(path: Path, kind: str, problem: Problem) -> str:
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    # Half of a surrogate pair, which an event may hold, can only be written as an escape.
+    click.echo(text.encode(errors="backslashreplace"))
 
 
 @contextmanager

@@ -59,6 +59,17 @@ class RulesError(Exception):
         self.warnings = warnings
 
 
+def text_of_rules(content: bytes) -> str:
+    """Return the text that a rules file holds; raises RulesError where it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        problem = Problem(line, column, "", "encoding", "the file is not UTF-8")
+        raise RulesError([problem], []) from None
+
+
 class Wrong(Exception):  # noqa: N818 - a value is wrong; the reader turns this into a Problem
     """Raised while one value is read: `code` and the message of the Problem it becomes."""
 

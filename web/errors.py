@@ -30,7 +30,10 @@ def error(status: int, code: str | None = None, message: str | None = None) -> R
     """Return an error answer: `{"error": {"code": …, "message": …}}`."""
     known_code, known_message = _CODES.get(status, ("error", "the request failed"))
     body = {"error": {"code": code or known_code, "message": message or known_message}}
-    return Response(json.dumps(body), status, mimetype="application/json")
+    answer = Response(json.dumps(body), status, mimetype="application/json")
+    if status == 413:  # nobody reads the rest, which would be taken for the next request
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 def unauthorized(scheme: str) -> Response:

@@ -167,7 +167,7 @@ def test_bytes_that_are_no_text(edited: Service) -> None:
     edited.rules_path.write_bytes(b"version: 1\n\xff\xfe\n")
     wait_until(lambda: len(edited.logged("rules-refused", mark)) == 2)
     assert reached(edited) == "+19195552000"
-    assert ":2: " in edited.readiness()[1]["rules"]["lastError"]
+    assert ":2:1: " in edited.readiness()[1]["rules"]["lastError"]
 
 
 @pytest.mark.parametrize("instead", ["nothing", "a folder"])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app import create_app
+from callflow.record import new_token
 from settings import Settings
 from tests.scenario.rules import ANN, PLAIN, RULES
-from callflow.record import new_token
 from tests.service import (
     CALLBACKS,
     LEGS,
