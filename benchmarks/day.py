@@ -184,7 +184,7 @@ def run(calls: int, kind: str, days: float) -> dict[str, Any]:
         context = multiprocessing.get_context("spawn")
         told = context.Queue()
         workers = [
-            context.Process(target=_work, args=(each, calls, ledger.url, days, told))
+            context.Process(target=_work, args=(each, calls, ledger.url, days, told), daemon=True)
             for each in range(_WORKERS)
         ]
         for each in workers:
