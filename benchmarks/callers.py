@@ -234,11 +234,12 @@ class PhoneCompany:
         One who leaves so soon and was whispered to counts as not joined: the rules would go on.
         """
         talking = [leg for leg in call.open_legs if leg.state == "active"]
-        for leg in talking:
-            await self._end_leg(leg, "NORMAL_CLEARING")
-        if self._random.random() < 0.5 or any(leg.to == ANSWERING for leg in talking):
-            await self._end(call, "NORMAL_CLEARING")
+        together = self._random.random() < 0.5 or any(leg.to == ANSWERING for leg in talking)
+        ends = [self._end_leg(leg, "NORMAL_CLEARING") for leg in talking]
+        if together:  # neither waits until the other one's end was told
+            await asyncio.gather(self._end(call, "NORMAL_CLEARING"), *ends)
         else:
+            await asyncio.gather(*ends)
             await asyncio.wait_for(call.over.wait(), _PARTING)
 
     async def _intrude(self) -> None:
