@@ -1,0 +1,132 @@
+"""Callbacks from wrk, and what they cost whoever answers them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import subprocess
+import time
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import procs
+from benchmarks.sides import PASSWORD, USERNAME
+
+if TYPE_CHECKING:
+    from benchmarks.sides import Running
+    from benchmarks.upstream import Counts, Upstream
+
+_SCRIPT = Path(__file__).with_name("load.lua")
+_AUTHORIZATION = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+_PATIENCE = 10
+"""Seconds for which an answer is awaited."""
+_rounds = count(1)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Events sent for some seconds over so many connections.
+
+    Without `rate` each connection sends again as soon as it is answered; with it, so many calls
+    a second are spread over the connections, for an API that takes `api_ms`. `known` calls are
+    gone over again and again; with 0 every event is of a new call.
+    """
+
+    connections: int
+    seconds: float
+    event: str = "answer"
+    known: int = 0
+    rate: float | None = None
+    api_ms: float = 0.0
+
+    def arguments(self, tag: str, seed: int) -> list[str]:
+        """Return the arguments of the script."""
+        cycle = self.connections / self.rate * 1000 if self.rate else 0.0
+        think = cycle - self.api_ms if self.rate else 0.0
+        numbers = (self.known, self.seconds, self.connections, cycle, think, seed)
+        return [_AUTHORIZATION, tag, self.event, *map(str, numbers)]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What wrk heard: numbers of calls, and percentiles of milliseconds.
+
+    `in_time` were answered while calls were sent; `refused` with a status above 399; `failed` are
+    those that a socket or the time-out (10 s) ended.
+    """
+
+    sent: int
+    answered: int
+    in_time: int
+    refused: int
+    failed: int
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: what wrk heard, what it cost, and what reached the API."""
+
+    heard: Heard
+    seconds: float
+    cpu_seconds: float
+    counts: Counts | None
+
+    @property
+    def per_second(self) -> float:
+        """Callbacks that were answered in a second."""
+        return self.heard.in_time / self.seconds
+
+    @property
+    def cpu_ms(self) -> float:
+        """Milliseconds of user and system time for each callback."""
+        return self.cpu_seconds * 1000 / max(self.heard.answered, 1)
+
+    @property
+    def errors(self) -> int:
+        """Callbacks without a good answer, and calls not transferred exactly once."""
+        heard = self.heard
+        wrong = heard.refused + heard.failed + abs(heard.sent - heard.answered)
+        if self.counts is None:
+            return wrong
+        good = heard.answered - heard.refused
+        return wrong + abs(self.counts.transfers - good) + self.counts.repeated
+
+
+def read_wrk(text: str) -> Heard:
+    """Return what the script printed at the end. Raises ValueError if it is not there."""
+    for line in text.splitlines():
+        if line.startswith("{"):
+            return Heard(**json.loads(line))
+    raise ValueError(f"wrk said nothing of use: {text[-500:]}")
+
+
+def send(port: int, load: Load, tag: str | None = None) -> Heard:
+    """Send callbacks to a port of this machine."""
+    number = next(_rounds)
+    command = [
+        *("wrk", "-t1", f"-c{load.connections}", f"-d{math.ceil(load.seconds) + _PATIENCE}"),
+        *("--timeout", f"{_PATIENCE}s", "-s", _SCRIPT, f"http://127.0.0.1:{port}", "--"),
+        *load.arguments(tag or f"c-bench-{time.time_ns():x}-", number),
+    ]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return read_wrk(done.stdout)
+
+
+def measure(
+    running: Running, upstream: Upstream | None, load: Load, tag: str | None = None
+) -> Round:
+    """Send callbacks to a side and return the round. With an upstream, calls are transferred."""
+    before = upstream.counts() if upstream else None
+    spent = procs.cpu_seconds(running.pid)
+    heard = send(running.port, load, tag)
+    spent = procs.cpu_seconds(running.pid) - spent
+    counts = upstream.counts().since(before) if upstream and before else None
+    return Round(heard, load.seconds, spent, counts)

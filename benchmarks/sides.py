@@ -1,0 +1,160 @@
+"""What is measured side by side: our service as the Procfile starts it, and its peers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.upstream import Upstream
+
+PROJECT = Path(__file__).parents[1]
+PEERS = Path(__file__).with_name("peers")
+BIN = Path(sys.executable).parent
+USERNAME, PASSWORD = "bandwidth", "0fb5a9e1c6d24c7d8c3e"
+_PATIENCE = 30.0
+"""Seconds for a start or an end."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One that answers callbacks: its name in the tables, its command and where it is run."""
+
+    name: str
+    command: tuple[str | Path, ...]
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A side that runs."""
+
+    side: Side
+    pid: int
+    port: int
+    log: Path
+    seconds_to_start: float
+    """From exec to the first 200."""
+
+
+def _ours(**settings: str) -> Side:
+    lines = dict(line.split(":", 1) for line in (PROJECT / "Procfile").read_text().splitlines())
+    program, *rest = shlex.split(lines["web"])
+    name = "callrouter" + "".join(f", {key}={value}" for key, value in settings.items())
+    return Side(name, (BIN / program, *rest), PROJECT, settings)
+
+
+def _flask(name: str, module: str, threads: int) -> Side:
+    gunicorn = (BIN / "gunicorn", "--worker-class", "gthread", "--workers", "2")
+    serving = ("--threads", str(threads), "--keep-alive", "75", "--log-level", "warning")
+    title = f"{name}, gthread 2x{threads}"
+    return Side(title, (*gunicorn, *serving, f"{module}:app"), PEERS)
+
+
+def _express(processes: int) -> Side:
+    name = "Express + node-bandwidth" + (f", {processes} processes" if processes > 1 else "")
+    return Side(name, ("node", "server.js", str(processes)), PEERS / "express")
+
+
+OURS, OURS_128 = _ours(), _ours(WEB_THREADS="128")
+EXPRESS, EXPRESS_2 = _express(1), _express(2)
+FLASK_SDK = _flask("Flask + bandwidth-sdk", "flask_sdk", 64)
+FLASK_SESSION = _flask("Flask + requests.Session", "flask_session", 64)
+NOOP, NOOP_16 = _flask("no-op Flask", "noop", 64), _flask("no-op Flask", "noop", 16)
+
+
+@contextmanager
+def running(side: Side, upstream: Upstream | None) -> Iterator[Running]:
+    """Run a side with a ledger and a log of its own; without an upstream it can reach no API."""
+    (PROJECT / "var").mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=PROJECT / "var") as name,
+        (Path(name) / "log").open("wb") as log,
+    ):
+        folder, port = Path(name), _free_port()
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            side.command,
+            cwd=side.folder,
+            env=_environment(side, upstream, port, folder),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            _wait_for(process, port, folder / "log")
+            took = time.perf_counter() - began
+            yield Running(side, process.pid, port, folder / "log", took)
+        finally:
+            _end(process)
+
+
+def _environment(
+    side: Side, upstream: Upstream | None, port: int, folder: Path
+) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    origin = upstream.origin if upstream else "http://127.0.0.1:9"
+    trusted = str(upstream.trusted) if upstream and upstream.trusted else ""
+    certificates = {"REQUESTS_CA_BUNDLE": trusted, "NODE_EXTRA_CA_CERTS": trusted}
+    return {
+        **kept,
+        **(certificates if trusted else {}),
+        "BANDWIDTH_USER_ID": "u-bench",
+        "BANDWIDTH_API_TOKEN": "t-bench",
+        "BANDWIDTH_API_SECRET": "s-bench",
+        "BANDWIDTH_API_URL": f"{origin}/v1",
+        "PUBLIC_URL": "https://router.example.test",
+        "CALLBACK_USERNAME": USERNAME,
+        "CALLBACK_PASSWORD": PASSWORD,
+        "LEDGER_URL": f"sqlite:///{quote(str(folder))}/ledger.sqlite3",
+        "PORT": str(port),
+        "NODE_ENV": "production",
+        "TRANSFER_TO": "+18005550199",
+        **side.settings,
+    }
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args} does not serve:\n{log.read_text()[-2000:]}")
+        time.sleep(0.002)
+
+
+def _answers(port: int) -> bool:
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with suppress(OSError, http.client.HTTPException):
+        asked.request("GET", "/healthz", headers={"Connection": "close"})
+        return asked.getresponse().status == 200
+    return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
