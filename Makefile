@@ -37,9 +37,8 @@ docs: $(READY)  ## the page, schema and pictures that are generated
 	@$(BIN)/python -m routing.reading.schema > docs/rules.schema.json
 	@sed -n 's|^flask rules timeline|$(BIN)/&|p' docs/cookbook.md | sh -e
 
-bench: $(DEV_READY)  ## every measurement of benchmarks/
-	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
-	else echo "there is nothing in benchmarks/ to run yet"; fi
+bench: $(DEV_READY)  ## measure beside peers; QUICK=1 for a first impression
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 fuzz: SECONDS ?= 60
 fuzz: $(FUZZ_READY)  ## fuzz what reads input, SECONDS=60 for each target

@@ -71,7 +71,7 @@ end
 
 function request()
   sent = sent + 1
-  local number = known > 0 and sent % known + 1 or sent
+  local number = known > 0 and (sent - 1) % known + 1 or sent
   local more = event == "dtmf" and ', "dtmfDigit": "5"' or ""
   local time = os.date("!%Y-%m-%dT%H:%M:%SZ")
   local body = BODY:format(event, tag, number, tag, number, time, more)

@@ -78,6 +78,8 @@ class Round:
     seconds: float
     cpu_seconds: float
     counts: Counts | None
+    transfers: bool = True
+    """Whether each callback was to lead to a transfer; if not, none was."""
 
     @property
     def per_second(self) -> float:
@@ -96,8 +98,8 @@ class Round:
         wrong = heard.refused + heard.failed + abs(heard.sent - heard.answered)
         if self.counts is None:
             return wrong
-        good = heard.answered - heard.refused
-        return wrong + abs(self.counts.transfers - good) + self.counts.repeated
+        due = heard.answered - heard.refused if self.transfers else 0
+        return wrong + abs(self.counts.transfers - due) + self.counts.repeated
 
 
 def read_wrk(text: str) -> Heard:
@@ -108,25 +110,34 @@ def read_wrk(text: str) -> Heard:
     raise ValueError(f"wrk said nothing of use: {text[-500:]}")
 
 
+def new_tag() -> str:
+    """Return what the ids of a round's calls begin with."""
+    return f"c-bench-{time.time_ns():x}-"
+
+
 def send(port: int, load: Load, tag: str | None = None) -> Heard:
     """Send callbacks to a port of this machine."""
-    number = next(_rounds)
     command = [
         *("wrk", "-t1", f"-c{load.connections}", f"-d{math.ceil(load.seconds) + _PATIENCE}"),
         *("--timeout", f"{_PATIENCE}s", "-s", _SCRIPT, f"http://127.0.0.1:{port}", "--"),
-        *load.arguments(tag or f"c-bench-{time.time_ns():x}-", number),
+        *load.arguments(tag or new_tag(), seed=next(_rounds)),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return read_wrk(done.stdout)
 
 
 def measure(
-    running: Running, upstream: Upstream | None, load: Load, tag: str | None = None
+    running: Running,
+    upstream: Upstream | None,
+    load: Load,
+    tag: str | None = None,
+    *,
+    transfers: bool = True,
 ) -> Round:
-    """Send callbacks to a side and return the round. With an upstream, calls are transferred."""
+    """Send callbacks to a side and return the round; `upstream` tells what became of them."""
     before = upstream.counts() if upstream else None
     spent = procs.cpu_seconds(running.pid)
     heard = send(running.port, load, tag)
     spent = procs.cpu_seconds(running.pid) - spent
     counts = upstream.counts().since(before) if upstream and before else None
-    return Round(heard, load.seconds, spent, counts)
+    return Round(heard, load.seconds, spent, counts, transfers)

@@ -30,7 +30,7 @@ _PATIENCE = 30.0
 """Seconds for a start or an end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Side:
     """One that answers callbacks: its name in the tables, its command and where it is run."""
 

@@ -1,0 +1,79 @@
+"""`python -m benchmarks [--quick] [SECTION …]`: measure, and write RESULTS.md and its chart."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import report, upstream
+from benchmarks.sections import SECTIONS, Plan
+from benchmarks.sides import PEERS
+
+_NEEDED = {
+    "wrk": "wrk",
+    "node": "nodejs",
+    "npm": "npm",
+    "cc": "gcc libssl-dev",
+    "openssl": "openssl",
+}
+"""Programs, and the packages of Debian that have them."""
+
+
+def main() -> None:
+    """Run the sections that are named, or all."""
+    wanted = _arguments()
+    _install()
+    with tempfile.TemporaryDirectory(prefix="callrouter-bench-") as folder:
+        shop = upstream.build(Path(folder))
+        plan = Plan(shop, 1, 2.0, 1.0) if wanted.quick else Plan(shop, 7, 3.0, 1.0)
+        for name in wanted.sections or SECTIONS:
+            print(name, flush=True)
+            section = SECTIONS[name](plan)
+            _keep(name, replace(section, taken=_taken(name, quick=wanted.quick)))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    wanted = parser.parse_args()
+    if unknown := set(wanted.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    return wanted
+
+
+def _install() -> None:
+    missing = [package for program, package in _NEEDED.items() if not shutil.which(program)]
+    if missing:
+        sys.exit(f"not installed; on Debian: apt-get install {' '.join(missing)}")
+    if not (PEERS / "express" / "node_modules").exists():
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=PEERS / "express", check=True, stdout=subprocess.DEVNULL)
+
+
+def _taken(name: str, *, quick: bool) -> dict[str, str]:
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "command": f"python -m benchmarks {'--quick ' if quick else ''}{name}",
+        "commit": report.commit(),
+        "load": f"{os.getloadavg()[2]:.1f}",
+        **report.machine(),
+    }
+
+
+def _keep(name: str, section: report.Section) -> None:
+    raw = report.HERE / "results.json"
+    sections = {**report.load(raw), name: section}
+    report.save(raw, sections)
+    (report.HERE / "RESULTS.md").write_text(report.page(sections, list(SECTIONS)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
