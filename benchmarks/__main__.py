@@ -9,13 +9,17 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import report, upstream
+from benchmarks import chart, report, upstream
 from benchmarks.sections import SECTIONS, Plan
 from benchmarks.sides import PEERS
 
+if TYPE_CHECKING:
+    from benchmarks.figures import Section
+
+_HERE = Path(__file__).parent
 _NEEDED = {
     "wrk": "wrk",
     "node": "nodejs",
@@ -32,11 +36,12 @@ def main() -> None:
     _install()
     with tempfile.TemporaryDirectory(prefix="callrouter-bench-") as folder:
         shop = upstream.build(Path(folder))
-        plan = Plan(shop, 1, 2.0, 1.0) if wanted.quick else Plan(shop, 7, 3.0, 1.0)
+        plan = Plan(shop, 1, 2.0, 0.5) if wanted.quick else Plan(shop, 7, 3.0, 1.0)
         for name in wanted.sections or SECTIONS:
             print(name, flush=True)
+            run = report.run(_command(name, quick=wanted.quick), os.getloadavg()[0])
             section = SECTIONS[name](plan)
-            _keep(name, replace(section, taken=_taken(name, quick=wanted.quick)))
+            _keep(name, replace(section, run=run, machine=report.machine()))
 
 
 def _arguments() -> argparse.Namespace:
@@ -58,21 +63,16 @@ def _install() -> None:
         subprocess.run(command, cwd=PEERS / "express", check=True, stdout=subprocess.DEVNULL)
 
 
-def _taken(name: str, *, quick: bool) -> dict[str, str]:
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": f"python -m benchmarks {'--quick ' if quick else ''}{name}",
-        "commit": report.commit(),
-        "load": f"{os.getloadavg()[2]:.1f}",
-        **report.machine(),
-    }
+def _command(section: str, *, quick: bool) -> str:
+    return f"python -m benchmarks {'--quick ' if quick else ''}{section}"
 
 
-def _keep(name: str, section: report.Section) -> None:
-    raw = report.HERE / "results.json"
-    sections = {**report.load(raw), name: section}
-    report.save(raw, sections)
-    (report.HERE / "RESULTS.md").write_text(report.page(sections, list(SECTIONS)), "utf-8")
+def _keep(name: str, section: Section) -> None:
+    """Put a section in place of what it was, and draw everything anew."""
+    sections = {**report.load(_HERE / "results.json"), name: section}
+    report.save(_HERE / "results.json", sections)
+    (_HERE / "RESULTS.md").write_text(report.page(sections, list(SECTIONS)), "utf-8")
+    (_HERE / "results.svg").write_text(chart.draw(chart.panels(sections)), "utf-8")
 
 
 if __name__ == "__main__":

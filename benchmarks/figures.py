@@ -77,8 +77,9 @@ class Section:
     figures: list[Figure]
     calls: int = 0
     errors: int = 0
-    taken: dict[str, str] = field(default_factory=dict)
-    """Date, commit, command: what tells one run from another."""
+    run: dict[str, str] = field(default_factory=dict)
+    """What tells one run from another: date, commit, command, load."""
+    machine: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the section as plain data."""

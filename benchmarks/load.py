@@ -77,8 +77,8 @@ class Round:
     heard: Heard
     seconds: float
     cpu_seconds: float
-    counts: Counts | None
-    transfers: bool = True
+    counts: Counts
+    transfers: bool
     """Whether each callback was to lead to a transfer; if not, none was."""
 
     @property
@@ -96,8 +96,6 @@ class Round:
         """Callbacks without a good answer, and calls not transferred exactly once."""
         heard = self.heard
         wrong = heard.refused + heard.failed + abs(heard.sent - heard.answered)
-        if self.counts is None:
-            return wrong
         due = heard.answered - heard.refused if self.transfers else 0
         return wrong + abs(self.counts.transfers - due) + self.counts.repeated
 
@@ -115,11 +113,11 @@ def new_tag() -> str:
     return f"c-bench-{time.time_ns():x}-"
 
 
-def send(port: int, load: Load, tag: str | None = None) -> Heard:
-    """Send callbacks to a port of this machine."""
-    command = [
+def send(origin: str, load: Load, tag: str | None = None) -> Heard:
+    """Send callbacks to whoever listens there."""
+    command: list[str | Path] = [
         *("wrk", "-t1", f"-c{load.connections}", f"-d{math.ceil(load.seconds) + _PATIENCE}"),
-        *("--timeout", f"{_PATIENCE}s", "-s", _SCRIPT, f"http://127.0.0.1:{port}", "--"),
+        *("--timeout", f"{_PATIENCE}s", "-s", _SCRIPT, origin, "--"),
         *load.arguments(tag or new_tag(), seed=next(_rounds)),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -127,17 +125,11 @@ def send(port: int, load: Load, tag: str | None = None) -> Heard:
 
 
 def measure(
-    running: Running,
-    upstream: Upstream | None,
-    load: Load,
-    tag: str | None = None,
-    *,
-    transfers: bool = True,
+    running: Running, upstream: Upstream, load: Load, tag: str | None = None, *, transfers: bool
 ) -> Round:
-    """Send callbacks to a side and return the round; `upstream` tells what became of them."""
-    before = upstream.counts() if upstream else None
+    """Send callbacks to a side and return the round. Whether they are to be transferred is told."""
+    before = upstream.counts()
     spent = procs.cpu_seconds(running.pid)
-    heard = send(running.port, load, tag)
+    heard = send(running.origin, load, tag)
     spent = procs.cpu_seconds(running.pid) - spent
-    counts = upstream.counts().since(before) if upstream and before else None
-    return Round(heard, load.seconds, spent, counts, transfers)
+    return Round(heard, load.seconds, spent, upstream.counts().since(before), transfers)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import http.client
 import os
-import shlex
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+
+from tests.service import BIN, PROJECT, clean_environment, free_port, procfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.upstream import Upstream
 
-PROJECT = Path(__file__).parents[1]
 PEERS = Path(__file__).with_name("peers")
-BIN = Path(sys.executable).parent
 USERNAME, PASSWORD = "bandwidth", "0fb5a9e1c6d24c7d8c3e"
 _PATIENCE = 30.0
 """Seconds for a start or an end."""
@@ -47,16 +44,18 @@ class Running:
     side: Side
     pid: int
     port: int
-    log: Path
     seconds_to_start: float
     """From exec to the first 200."""
 
+    @property
+    def origin(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
 
 def _ours(**settings: str) -> Side:
-    lines = dict(line.split(":", 1) for line in (PROJECT / "Procfile").read_text().splitlines())
-    program, *rest = shlex.split(lines["web"])
     name = "callrouter" + "".join(f", {key}={value}" for key, value in settings.items())
-    return Side(name, (BIN / program, *rest), PROJECT, settings)
+    return Side(name, tuple(procfile("web")), PROJECT, settings)
 
 
 def _flask(name: str, module: str, threads: int) -> Side:
@@ -79,19 +78,21 @@ NOOP, NOOP_16 = _flask("no-op Flask", "noop", 64), _flask("no-op Flask", "noop",
 
 
 @contextmanager
-def running(side: Side, upstream: Upstream | None) -> Iterator[Running]:
-    """Run a side with a ledger and a log of its own; without an upstream it can reach no API."""
+def running(side: Side, upstream: Upstream) -> Iterator[Running]:
+    """Run a side with a ledger and a log of its own, on a real disk."""
     (PROJECT / "var").mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="bench-", dir=PROJECT / "var") as name,
         (Path(name) / "log").open("wb") as log,
     ):
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
+        (folder / "ledger.sqlite3").write_bytes(_ledger_of_a_closed_office())
+        environment = _environment(side, upstream, port, folder)
         began = time.perf_counter()
         process = subprocess.Popen(
             side.command,
             cwd=side.folder,
-            env=_environment(side, upstream, port, folder),
+            env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -99,32 +100,44 @@ def running(side: Side, upstream: Upstream | None) -> Iterator[Running]:
         try:
             _wait_for(process, port, folder / "log")
             took = time.perf_counter() - began
-            yield Running(side, process.pid, port, folder / "log", took)
+            yield Running(side, process.pid, port, took)
         finally:
             _end(process)
 
 
-def _environment(
-    side: Side, upstream: Upstream | None, port: int, folder: Path
-) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    origin = upstream.origin if upstream else "http://127.0.0.1:9"
-    trusted = str(upstream.trusted) if upstream and upstream.trusted else ""
-    certificates = {"REQUESTS_CA_BUNDLE": trusted, "NODE_EXTRA_CA_CERTS": trusted}
-    return {
-        **kept,
-        **(certificates if trusted else {}),
+@cache
+def _ledger_of_a_closed_office() -> bytes:
+    """Return a ledger that makes the shipped rules the same at every time of day."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        path = Path(folder) / "ledger.sqlite3"
+        tomorrow = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(time.time() + 2 * 86_400))
+        subprocess.run(
+            [BIN / "flask", "override", "set", "office", "closed", "--until", tomorrow],
+            cwd=PROJECT,
+            env=clean_environment() | {"LEDGER_URL": f"sqlite:///{path}"},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return path.read_bytes()
+
+
+def _environment(side: Side, upstream: Upstream, port: int, folder: Path) -> dict[str, str]:
+    trusted = str(upstream.trusted or "")
+    return clean_environment() | {
         "BANDWIDTH_USER_ID": "u-bench",
         "BANDWIDTH_API_TOKEN": "t-bench",
         "BANDWIDTH_API_SECRET": "s-bench",
-        "BANDWIDTH_API_URL": f"{origin}/v1",
+        "BANDWIDTH_API_URL": f"{upstream.origin}/v1",
         "PUBLIC_URL": "https://router.example.test",
         "CALLBACK_USERNAME": USERNAME,
         "CALLBACK_PASSWORD": PASSWORD,
-        "LEDGER_URL": f"sqlite:///{quote(str(folder))}/ledger.sqlite3",
+        "LEDGER_URL": f"sqlite:///{folder}/ledger.sqlite3",
         "PORT": str(port),
+        "REQUESTS_CA_BUNDLE": trusted,
+        "NODE_EXTRA_CA_CERTS": trusted,
         "NODE_ENV": "production",
         "TRANSFER_TO": "+18005550199",
+        "PYTHONDONTWRITEBYTECODE": "",  # a start finds compiled code, as after a deployment
         **side.settings,
     }
 
@@ -133,7 +146,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _PATIENCE
     while not _answers(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"{process.args} does not serve:\n{log.read_text()[-2000:]}")
+            raise RuntimeError(f"{process.args!r} does not serve:\n{log.read_text()[-2000:]}")
         time.sleep(0.002)
 
 
@@ -152,9 +165,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
