@@ -54,10 +54,14 @@ def _arguments() -> argparse.Namespace:
     return wanted
 
 
+def missing() -> list[str]:
+    """Return the packages that are not installed and without which nothing can be measured."""
+    return [package for program, package in _NEEDED.items() if not shutil.which(program)]
+
+
 def _install() -> None:
-    missing = [package for program, package in _NEEDED.items() if not shutil.which(program)]
-    if missing:
-        sys.exit(f"not installed; on Debian: apt-get install {' '.join(missing)}")
+    if absent := missing():
+        sys.exit(f"not installed; on Debian: apt-get install {' '.join(absent)}")
     if not (PEERS / "express" / "node_modules").exists():
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=PEERS / "express", check=True, stdout=subprocess.DEVNULL)

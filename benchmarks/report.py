@@ -25,8 +25,9 @@ _HEAD = """\
 
 <!-- Written by `make bench`; results.json beside it has every round. -->
 
-Each value is the median of its rounds, in which sides take turns. The ratio is ours by the peer's; in brackets the
-lowest and the highest of the pairs. What is measured, and against whom: [CONTRIBUTING](../CONTRIBUTING.md#benchmarks).
+Each value is the median of its rounds, in which sides take turns. The ratio is ours by the peer's;
+in brackets the lowest and the highest of the pairs. What is measured, and against whom:
+[CONTRIBUTING](../CONTRIBUTING.md#benchmarks).
 
 ![The main figures as bars](results.svg)
 """
@@ -90,7 +91,7 @@ def _ratio(figure: Figure) -> str:
 
 def _goal(goal: Goal, unit: str) -> str:
     sign = "≥" if goal.at_least else "≤"
-    return f"{sign} {digits(goal.limit) if goal.of_ratio else amount(goal.limit, unit)}"
+    return f"{sign} {goal.limit:g}" if goal.of_ratio else f"{sign} {goal.limit:g} {unit}".rstrip()
 
 
 def _runs(sections: Mapping[str, Section]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,9 +25,11 @@ from benchmarks.sides import (
     Side,
     running,
 )
+from tests.service import BIN, PROJECT, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from benchmarks.upstream import Workshop
 
@@ -285,4 +292,55 @@ def start(plan: Plan) -> Section:
     )
 
 
-SECTIONS = {each.__name__: each for each in (tls, plain, callbacks, added, slow, start)}
+def parts(plan: Plan) -> Section:
+    """Callbacks and the ledger alone, in one thread of one process."""
+    with plan.workshop.upstream(0, tls=False) as upstream:
+        taken = json.loads(_said("benchmarks.parts", upstream.origin, str(plan.rounds)))
+    noop, ours = taken["noop"], "no-op Flask, in one thread"
+    return Section(
+        "Parts, in one thread",
+        "The mean of 300, each of a new call; without gunicorn and a socket of the callback",
+        [
+            Figure("Callback `incomingcall`", "µs", taken["incomingcall"], ours, noop),
+            Figure("Callback `answer`, transferred", "µs", taken["answer"], ours, noop),
+            Figure("Ledger update, SQLite", "µs", taken["sqlite"]),
+            Figure("Ledger update, Redis", "µs", taken["redis"]),
+        ],
+    )
+
+
+def rules(plan: Plan) -> Section:
+    """Reading and proving the rules; deciding by them."""
+    shipped = [_seconds(BIN / "flask", "rules", "check") for _ in range(plan.rounds)]
+    figures = [
+        Figure("`flask rules check`, the shipped file", "s", shipped, goal=Goal(1, of_ratio=False))
+    ]
+    if plan.rounds > 1:
+        many = re.search(r": ([\d.]+) s", _said("benchmarks.rules_check", "1000"))
+        proved = [float(many[1])] if many else []
+    else:
+        proved = []
+    figures.append(
+        Figure("`flask rules check`, 1,000 lines", "s", proved, goal=Goal(30, of_ratio=False))
+    )
+    return Section("Rules", "Each measurement in a process of its own", figures)
+
+
+def _said(module: str, *arguments: str) -> str:
+    """Return what a module of ours prints. It may take minutes."""
+    command = [sys.executable, "-m", module, *arguments]
+    environment = clean_environment()
+    return subprocess.run(
+        command, cwd=PROJECT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+def _seconds(*command: str | Path) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, cwd=PROJECT, env=clean_environment(), check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+SECTIONS = {
+    each.__name__: each for each in (tls, plain, callbacks, added, slow, start, parts, rules)
+}
