@@ -1,4 +1,7 @@
-"""`python -m benchmarks [--quick] [SECTION …]`: measure, and write RESULTS.md and its chart."""
+"""`python -m benchmarks [--quick] [SECTION …]`: measure, and write RESULTS.md and its chart.
+
+A quick run prints its tables and writes nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import chart, report, upstream
-from benchmarks.sections import SECTIONS, Plan
+from benchmarks.rounds import Plan
+from benchmarks.sections import SECTIONS
 from benchmarks.sides import PEERS
 
 if TYPE_CHECKING:
@@ -36,18 +40,29 @@ def main() -> None:
     _install()
     with tempfile.TemporaryDirectory(prefix="callrouter-bench-") as folder:
         shop = upstream.build(Path(folder))
-        plan = Plan(shop, 1, 2.0, 0.5) if wanted.quick else Plan(shop, 7, 3.0, 1.0)
-        for name in wanted.sections or SECTIONS:
-            print(name, flush=True)
-            run = report.run(_command(name, quick=wanted.quick), os.getloadavg()[0])
-            section = SECTIONS[name](plan)
-            _keep(name, replace(section, run=run, machine=report.machine()))
+        plan = Plan(shop, 1, 2.0, 0.5, is_quick=True) if wanted.quick else Plan(shop, 7, 3.0, 1.0)
+        taken = {name: _take(name, plan) for name in wanted.sections or SECTIONS}
+    if wanted.quick:
+        print(report.page(taken, list(taken)))
+
+
+def _take(name: str, plan: Plan) -> Section:
+    """Measure a section, and keep it unless it was only a first impression."""
+    print(name, flush=True)
+    quick = "--quick " if plan.is_quick else ""
+    run = report.run(f"python -m benchmarks {quick}{name}", os.getloadavg()[0])
+    taken = replace(SECTIONS[name](plan), run=run, machine=report.machine())
+    if not plan.is_quick:
+        _keep(name, taken)
+    return taken
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round of each; nothing is written"
+    )
     wanted = parser.parse_args()
     if unknown := set(wanted.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
@@ -65,10 +80,6 @@ def _install() -> None:
     if not (PEERS / "express" / "node_modules").exists():
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         subprocess.run(command, cwd=PEERS / "express", check=True, stdout=subprocess.DEVNULL)
-
-
-def _command(section: str, *, quick: bool) -> str:
-    return f"python -m benchmarks {'--quick ' if quick else ''}{section}"
 
 
 def _keep(name: str, section: Section) -> None:

@@ -68,15 +68,15 @@ class Figure:
 class Section:
     """Figures that were taken together.
 
-    `calls` is the number of callbacks, `errors` that of those that went wrong: no answer, a
-    status above 399, or a call that was not transferred exactly once.
+    `calls` is the number of callbacks; `errors` by side that of those that went wrong: no answer,
+    a status above 399, or a call that was not transferred exactly once.
     """
 
     title: str
     conditions: str
     figures: list[Figure]
     calls: int = 0
-    errors: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
     run: dict[str, str] = field(default_factory=dict)
     """What tells one run from another: date, commit, command, load."""
     machine: dict[str, str] = field(default_factory=dict)

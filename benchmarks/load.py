@@ -81,6 +81,13 @@ class Round:
     transfers: bool
     """Whether each callback was to lead to a transfer; if not, none was."""
 
+    def __str__(self) -> str:
+        heard = self.heard
+        return (
+            f"{self.per_second:.0f}/s, {self.cpu_ms:.3f} ms CPU, p50 {heard.p50:.1f}, "
+            f"p99 {heard.p99:.1f} ms, {heard.answered} callbacks, {self.errors} errors"
+        )
+
     @property
     def per_second(self) -> float:
         """Callbacks that were answered in a second."""

@@ -62,10 +62,13 @@ def page(sections: Mapping[str, Section], names: list[str]) -> str:
 
 def _section(section: Section) -> str:
     rows = "\n".join(_row(figure) for figure in section.figures)
-    counted = (
-        f"\n{section.calls:,} callbacks, {section.errors:,} errors.\n" if section.calls else ""
-    )
+    counted = f"\n{_counted(section)}\n" if section.calls else ""
     return f"## {section.title}\n\n{section.conditions}.\n\n{_TABLE}\n{rows}\n{counted}"
+
+
+def _counted(section: Section) -> str:
+    errors = ", ".join(f"{name} {count:,}" for name, count in section.errors.items())
+    return f"{section.calls:,} callbacks; errors: {errors or 'none'}."
 
 
 def _row(figure: Figure) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import procs
 from benchmarks.figures import Figure, Goal, Section
-from benchmarks.load import Load, Round, measure, new_tag, send
+from benchmarks.load import Load, measure, new_tag, send
+from benchmarks.rounds import alternate, cpu_ms, pair, per_second, routed, section
 from benchmarks.sides import (
     EXPRESS,
     EXPRESS_2,
@@ -28,91 +28,11 @@ from benchmarks.sides import (
 from tests.service import BIN, PROJECT, clean_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from benchmarks.upstream import Workshop
-
-Taken = dict[Side, list[Round]]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long it may take: rounds of each side, and seconds of a round and of its warm-up."""
-
-    workshop: Workshop
-    rounds: int
-    seconds: float
-    warm_up: float
-
-    def fewer(self, share: float) -> Plan:
-        """Return a plan of a share of the rounds, at least one."""
-        return replace(self, rounds=max(1, round(self.rounds * share)))
-
-
-def alternate(sides: Iterable[Side], rounds: int, once: Callable[[Side], Round]) -> Taken:
-    """Measure each side so many times, by turns; who begins alternates."""
-    order = list(sides)
-    taken: Taken = {side: [] for side in order}
-    for number in range(rounds):
-        for side in order if number % 2 == 0 else reversed(order):
-            done = once(side)
-            taken[side].append(done)
-            heard = done.heard
-            print(
-                f"  {number + 1}/{rounds} {side.name}: {done.per_second:.0f}/s, "
-                f"{done.cpu_ms:.3f} ms CPU, p50 {heard.p50:.1f}, p99 {heard.p99:.1f} ms, "
-                f"{heard.answered} calls, {done.errors} errors",
-                flush=True,
-            )
-    return taken
-
-
-def routed(
-    plan: Plan, sides: Iterable[Side], load: Load, *, tls: bool, rounds: int | None = None
-) -> Taken:
-    """Measure calls that are transferred, each round with a fresh process of its side."""
-    with plan.workshop.upstream(load.api_ms, tls=tls) as upstream:
-
-        def once(side: Side) -> Round:
-            with running(side, upstream) as service:
-                if plan.warm_up:
-                    send(service.origin, replace(load, seconds=plan.warm_up))
-                return measure(service, upstream, load, transfers=True)
-
-        return alternate(sides, rounds or plan.rounds, once)
-
-
-def pair(
-    taken: Taken,
-    peer: Side | None,
-    name: str,
-    unit: str,
-    value: Callable[[Round], float],
-    goal: Goal | None = None,
-    ours: Side = OURS,
-) -> Figure:
-    """Return the figure of ours beside a peer, if there is one."""
-    theirs = [value(each) for each in taken[peer]] if peer else []
-    return Figure(
-        name, unit, [value(each) for each in taken[ours]], peer.name if peer else "", theirs, goal
-    )
-
-
-def summed(title: str, conditions: str, figures: list[Figure], *all_taken: Taken) -> Section:
-    """Return the section, with its calls and errors counted."""
-    rounds = [each for taken in all_taken for rounds in taken.values() for each in rounds]
-    calls = sum(each.heard.sent for each in rounds)
-    return Section(title, conditions, figures, calls, sum(each.errors for each in rounds))
-
-
-def per_second(taken: Round) -> float:
-    return taken.per_second
-
-
-def cpu_ms(taken: Round) -> float:
-    return taken.cpu_ms
-
+    from benchmarks.load import Round
+    from benchmarks.rounds import Plan, Taken
 
 _RATE, _CPU = "Calls a second", "CPU for a call"
 
@@ -120,15 +40,18 @@ _RATE, _CPU = "Calls a second", "CPU for a call"
 def tls(plan: Plan) -> Section:
     """Throughput and CPU with the API behind TLS."""
     load = Load(connections=32, seconds=plan.seconds)
-    taken = routed(plan, (OURS, EXPRESS, FLASK_SDK, FLASK_SESSION), load, tls=True)
-    return summed(
+    sides = (OURS, EXPRESS, EXPRESS_2, FLASK_SDK, FLASK_SESSION)
+    taken = routed(plan, sides, load, tls=True)
+    return section(
         "The API over TLS, no added latency",
         "32 connections, each call as soon as the last is answered",
         [
             pair(taken, EXPRESS, _RATE, "/s", per_second, Goal(3, at_least=True)),
+            pair(taken, EXPRESS_2, _RATE, "/s", per_second),
             pair(taken, FLASK_SDK, _RATE, "/s", per_second),
             pair(taken, FLASK_SESSION, _RATE, "/s", per_second),
             pair(taken, EXPRESS, _CPU, "ms", cpu_ms, Goal(1 / 2)),
+            pair(taken, EXPRESS_2, _CPU, "ms", cpu_ms),
             pair(taken, FLASK_SDK, _CPU, "ms", cpu_ms, Goal(1 / 25)),
             pair(taken, FLASK_SESSION, _CPU, "ms", cpu_ms),
         ],
@@ -140,7 +63,7 @@ def plain(plan: Plan) -> Section:
     """Throughput and CPU with an API over plain HTTP that takes 50 ms."""
     load = Load(connections=128, seconds=plan.seconds, api_ms=50)
     taken = routed(plan, (OURS, EXPRESS, EXPRESS_2, FLASK_SESSION), load, tls=False)
-    return summed(
+    return section(
         "The API over plain HTTP, 50 ms",
         "128 connections, each call as soon as the last is answered",
         [
@@ -157,44 +80,38 @@ def plain(plan: Plan) -> Section:
 
 def callbacks(plan: Plan) -> Section:
     """CPU of callbacks that transfer nothing, beside an endpoint that does nothing."""
-    kinds = {
-        "`incomingcall`": Load(32, plan.seconds, event="incomingcall"),
-        "`answer` once more": Load(32, plan.seconds),
-        "`dtmf`": Load(32, plan.seconds, event="dtmf"),
-    }
-    taken: dict[str, list[Round]] = {kind: [] for kind in kinds}
-    empty = kinds["`incomingcall`"]
+    kinds = {kind: Load(32, plan.seconds, event=kind) for kind in _KINDS}
+    ours: dict[str, list[Round]] = {kind: [] for kind in kinds}
 
     def once(side: Side) -> Round:
         with plan.workshop.upstream(0, tls=False) as upstream, running(side, upstream) as service:
-            if side is not OURS:
-                send(service.origin, replace(empty, seconds=plan.warm_up))
-                return measure(service, upstream, empty, transfers=False)
             tag = new_tag()
             known = send(service.origin, Load(32, plan.warm_up), tag).sent
-            for kind, load in kinds.items():
-                if load is empty:
-                    done = measure(service, upstream, load, transfers=False)
-                else:
-                    again = replace(load, known=known)
-                    done = measure(service, upstream, again, tag, transfers=False)
-                taken[kind].append(done)
-            return taken["`incomingcall`"][-1]
+            new = measure(service, upstream, kinds["incomingcall"], transfers=False)
+            if side is OURS:
+                ours["incomingcall"].append(new)
+                for kind in ("answer", "dtmf"):
+                    again = replace(kinds[kind], known=known)
+                    ours[kind].append(measure(service, upstream, again, tag, transfers=False))
+            return new
 
-    peers = alternate((OURS, NOOP, NOOP_16), plan.rounds, once)
+    taken = alternate((OURS, NOOP, NOOP_16), plan.rounds, once)
     figures = [
-        pair({OURS: taken[kind], peer: peers[peer]}, peer, f"CPU for {kind}", "ms", cpu_ms, goal)
+        pair({**taken, OURS: ours[kind]}, peer, f"CPU for {name}", "ms", cpu_ms, goal)
         for peer, goal in ((NOOP, Goal(1.1)), (NOOP_16, None))
-        for kind in kinds
+        for kind, name in _KINDS.items()
     ]
-    ours: Taken = {OURS: [each for rounds in taken.values() for each in rounds]}
-    return summed(
+    rest: Taken = {OURS: ours["answer"] + ours["dtmf"]}
+    return section(
         "Callbacks that transfer nothing",
         "32 connections; `incomingcall` is of new calls, the others of calls that were routed",
         figures,
-        ours,
-        {NOOP: peers[NOOP], NOOP_16: peers[NOOP_16]},
+        taken,
+        rest,
     )
+
+
+_KINDS = {"incomingcall": "`incomingcall`", "answer": "`answer` once more", "dtmf": "`dtmf`"}
 
 
 def added(plan: Plan) -> Section:
@@ -202,8 +119,8 @@ def added(plan: Plan) -> Section:
     load = Load(connections=200, seconds=plan.seconds + 2, rate=200, api_ms=50)
     sides = (OURS, EXPRESS, FLASK_SESSION)
     taken = routed(plan, sides, load, tls=True)
-    cold = replace(load, seconds=5.0)
-    first = routed(replace(plan, warm_up=0), (OURS, EXPRESS), cold, tls=True, rounds=2)
+    cold = replace(plan, warm_up=0, rounds=max(1, plan.rounds // 3))
+    first = routed(cold, (OURS, EXPRESS), replace(load, seconds=5.0), tls=True)
 
     def over(percentile: str) -> Callable[[Round], float]:
         return lambda taken: float(getattr(taken.heard, percentile)) - load.api_ms
@@ -212,7 +129,7 @@ def added(plan: Plan) -> Section:
         alone = [send(api.origin, load) for _ in range(plan.rounds)]
     p50, p99 = Goal(1.5, of_ratio=False), Goal(5, of_ratio=False)
     few = Goal(25, of_ratio=False)
-    return summed(
+    return section(
         "200 calls a second, the API over TLS and 50 ms",
         "200 connections with pauses of random length; the time beyond the API's 50 ms",
         [
@@ -241,29 +158,22 @@ def slow(plan: Plan) -> Section:
         load = Load(connections=rate, seconds=plan.seconds + 2, rate=rate, api_ms=200)
         taken = routed(plan, [side], load, tls=True)
         all_taken.append(taken)
-        of_api = Goal(limit, of_ratio=False)
-        settings = "".join(f", {key}={value}" for key, value in side.settings.items())
-        name = f"{rate}/s{settings}"
+        name = ", ".join([f"{rate}/s", *(f"{key}={it}" for key, it in side.settings.items())])
+        rounds = taken[side]
+        wrong = float(sum(each.errors for each in rounds))
+        p50, p99 = ([getattr(each.heard, key) / 200 for each in rounds] for key in ("p50", "p99"))
         figures += [
-            pair(taken, None, f"{name}: p50, by the API's time", "", by_api("p50"), None, side),
-            pair(taken, None, f"{name}: p99, by the API's time", "", by_api("p99"), of_api, side),
-            pair(taken, None, f"{name}: answered", "/s", per_second, None, side),
-            pair(taken, None, f"{name}: errors", "", errors, Goal(0, of_ratio=False), side),
+            Figure(f"{name}: answered", "/s", [each.per_second for each in rounds]),
+            Figure(f"{name}: p50, by the API's time", "", p50),
+            Figure(f"{name}: p99, by the API's time", "", p99, goal=Goal(limit, of_ratio=False)),
+            Figure(f"{name}: errors in all rounds", "", [wrong], goal=Goal(0, of_ratio=False)),
         ]
-    return summed(
+    return section(
         "An API of 200 ms over TLS",
         "As many connections as calls a second, with pauses of random length",
         figures,
         *all_taken,
     )
-
-
-def by_api(percentile: str) -> Callable[[Round], float]:
-    return lambda taken: float(getattr(taken.heard, percentile)) / 200
-
-
-def errors(taken: Round) -> float:
-    return taken.errors
 
 
 def start(plan: Plan) -> Section:
@@ -280,7 +190,7 @@ def start(plan: Plan) -> Section:
             return done
 
     taken = alternate((OURS, NOOP), plan.rounds, once)
-    return summed(
+    return section(
         "Start and memory",
         "The start: from exec to the first 200 of /healthz. The memory (PSS): master and two "
         "workers after 400 calls",
@@ -296,13 +206,13 @@ def parts(plan: Plan) -> Section:
     """Callbacks and the ledger alone, in one thread of one process."""
     with plan.workshop.upstream(0, tls=False) as upstream:
         taken = json.loads(_said("benchmarks.parts", upstream.origin, str(plan.rounds)))
-    noop, ours = taken["noop"], "no-op Flask, in one thread"
+    noop, peer = taken["noop"], "no-op Flask, in one thread"
     return Section(
         "Parts, in one thread",
         "The mean of 300, each of a new call; without gunicorn and a socket of the callback",
         [
-            Figure("Callback `incomingcall`", "µs", taken["incomingcall"], ours, noop),
-            Figure("Callback `answer`, transferred", "µs", taken["answer"], ours, noop),
+            Figure("Callback `incomingcall`", "µs", taken["incomingcall"], peer, noop),
+            Figure("Callback `answer`, transferred", "µs", taken["answer"], peer, noop),
             Figure("Ledger update, SQLite", "µs", taken["sqlite"]),
             Figure("Ledger update, Redis", "µs", taken["redis"]),
         ],
@@ -312,18 +222,62 @@ def parts(plan: Plan) -> Section:
 def rules(plan: Plan) -> Section:
     """Reading and proving the rules; deciding by them."""
     shipped = [_seconds(BIN / "flask", "rules", "check") for _ in range(plan.rounds)]
-    figures = [
-        Figure("`flask rules check`, the shipped file", "s", shipped, goal=Goal(1, of_ratio=False))
-    ]
-    if plan.rounds > 1:
-        many = re.search(r": ([\d.]+) s", _said("benchmarks.rules_check", "1000"))
-        proved = [float(many[1])] if many else []
-    else:
-        proved = []
-    figures.append(
-        Figure("`flask rules check`, 1,000 lines", "s", proved, goal=Goal(30, of_ratio=False))
+    proved: list[float] = []
+    large: dict[str, Any] = {}
+    if not plan.is_quick:
+        proved = [float(_said("benchmarks.rules_check", "1000").split()[2])]
+        large = json.loads(_said("benchmarks.rules_load", "--json"))
+    second, half_a_minute = Goal(1, of_ratio=False), Goal(30, of_ratio=False)
+    return Section(
+        "Rules",
+        "Each measurement in a process of its own. The loader is PyYAML's in C, which checks "
+        "nothing; a reload is of a file that calls are routed by meanwhile",
+        [
+            Figure("`flask rules check`, the shipped file", "s", shipped, goal=second),
+            Figure("`flask rules check`, 1,000 lines", "s", proved, goal=half_a_minute),
+            *_decisions(large.get("decision", {})),
+            *_reading("10,000", large.get("10000", {}), Goal(0.6, of_ratio=False)),
+            *_reading("100,000", large.get("100000", {}), Goal(6, of_ratio=False)),
+        ],
     )
-    return Section("Rules", "Each measurement in a process of its own", figures)
+
+
+def _decisions(measured: dict[str, Any]) -> list[Figure]:
+    shipped = _values(measured, "shipped", "with_trace_us")
+    few = _values(measured, "10", "us")
+    flat = Goal(1.1)
+    return [
+        Figure("A decision, the shipped file", "µs", shipped, goal=Goal(5, of_ratio=False)),
+        *(
+            Figure(f"A decision, {lines:,} lines", "µs", found, "with 10 lines", few, flat)
+            for lines in (1_000, 100_000)
+            for found in [_values(measured, str(lines), "us")]
+        ),
+    ]
+
+
+def _reading(lines: str, measured: dict[str, Any], fast: Goal) -> list[Figure]:
+    ours, theirs = ({key: _values(measured, who, key) for key in _READING} for who in _READERS)
+    waits = _values(measured, "reload", "added_p99_ms")
+    return [
+        Figure(f"Reading {lines} lines", "s", ours["seconds"], "loader", theirs["seconds"], fast),
+        Figure(
+            "… memory at the most", "MB", ours["peak_mb"], "loader", theirs["peak_mb"], Goal(1 / 8)
+        ),
+        Figure("… memory that stays", "MB", ours["stays_mb"], "loader", theirs["stays_mb"]),
+        Figure("… added to calls by a reload, p99", "ms", waits, goal=Goal(5, of_ratio=False)),
+    ]
+
+
+_READERS, _READING = ("reader", "loader"), ("seconds", "peak_mb", "stays_mb")
+
+
+def _values(measured: dict[str, Any], *path: str) -> list[float]:
+    """Return the value that lies at a path, which is a median already; nothing if none is there."""
+    found: Any = measured
+    for key in path:
+        found = found.get(key, {})
+    return [] if found == {} else [found]
 
 
 def _said(module: str, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""The harness of the benchmarks at work: its stand-in for the API, its load, its smallest section."""
+"""The harness of the benchmarks at work: its stand-in for the API, its load, a section."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from benchmarks import upstream
 from benchmarks.__main__ import missing
 from benchmarks.load import Load, send
-from benchmarks.sections import SECTIONS, Plan
+from benchmarks.rounds import Plan
+from benchmarks.sections import SECTIONS
 from benchmarks.upstream import Counts
 
 if TYPE_CHECKING:
@@ -69,6 +70,6 @@ def test_calls_are_sent_at_the_rate_that_is_asked_for(workshop: Workshop) -> Non
 
 def test_a_section_is_measured_end_to_end(workshop: Workshop) -> None:
     section = SECTIONS["start"](Plan(workshop, rounds=1, seconds=1, warm_up=0))
-    assert section.errors == 0
+    assert section.errors == {}
     assert section.calls > 400
     assert all(figure.ratio for figure in section.figures)

@@ -42,7 +42,7 @@ SECTION = Section(
     "32 connections",
     [replace(RATE, goal=Goal(3, at_least=True)), Figure("Never run", "ms", [], goal=Goal(1))],
     calls=1234,
-    errors=2,
+    errors={"Express": 2},
     run={"date": "2026-11-23", "commit": "abc", "command": "make", "load": "0.1"},
     machine={"processor": "two cores"},
 )
@@ -133,7 +133,7 @@ def test_the_page_has_a_row_for_each_figure_and_says_what_was_not_measured() -> 
     page = report.page({"tls": SECTION}, ["tls", "plain"])
     assert "| Calls a second | 1,000/s | Express: 400/s | 2.50 (2 to 3) | ≥ 3 | **no** |" in page
     assert "| Never run | not measured |  |  | ≤ 1 | not measured |" in page
-    assert "1,234 callbacks, 2 errors." in page
+    assert "1,234 callbacks; errors: Express 2." in page
     assert "## `plain`\n\nnot measured" in page
     assert "| `tls` | 2026-11-23 | abc | make | 0.1 | 1 |" in page
     assert "Machine 1:\n\n- processor: two cores" in page
