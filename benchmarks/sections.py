@@ -20,9 +20,9 @@ from benchmarks.sides import (
     FLASK_SESSION,
     NOOP,
     NOOP_16,
+    NOOP_GEVENT,
     OURS,
     OURS_128,
-    Side,
     running,
 )
 from tests.service import BIN, PROJECT, clean_environment
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from benchmarks.load import Round
     from benchmarks.rounds import Plan, Taken
+    from benchmarks.sides import Side
 
 _RATE, _CPU = "Calls a second", "CPU for a call"
 
@@ -95,10 +96,10 @@ def callbacks(plan: Plan) -> Section:
                     ours[kind].append(measure(service, upstream, again, tag, transfers=False))
             return new
 
-    taken = alternate((OURS, NOOP, NOOP_16), plan.rounds, once)
+    taken = alternate((OURS, NOOP, NOOP_16, NOOP_GEVENT), plan.rounds, once)
     figures = [
         pair({**taken, OURS: ours[kind]}, peer, f"CPU for {name}", "ms", cpu_ms, goal)
-        for peer, goal in ((NOOP, Goal(1.1)), (NOOP_16, None))
+        for peer, goal in ((NOOP, Goal(1.1)), (NOOP_16, None), (NOOP_GEVENT, None))
         for kind, name in _KINDS.items()
     ]
     rest: Taken = {OURS: ours["answer"] + ours["dtmf"]}
@@ -178,8 +179,9 @@ def slow(plan: Plan) -> Section:
 
 def start(plan: Plan) -> Section:
     """Cold start and memory, beside a no-op application on the same gunicorn."""
-    seconds: dict[Side, list[float]] = {OURS: [], NOOP: []}
-    megabytes: dict[Side, list[float]] = {OURS: [], NOOP: []}
+    sides = (OURS, NOOP, NOOP_GEVENT)
+    seconds: dict[Side, list[float]] = {side: [] for side in sides}
+    megabytes: dict[Side, list[float]] = {side: [] for side in sides}
     load = Load(connections=32, seconds=2, rate=200)
 
     def once(side: Side) -> Round:
@@ -189,14 +191,18 @@ def start(plan: Plan) -> Section:
             megabytes[side].append(procs.pss_mb(service.pid))
             return done
 
-    taken = alternate((OURS, NOOP), plan.rounds, once)
+    taken = alternate(sides, plan.rounds, once)
     return section(
         "Start and memory",
         "The start: from exec to the first 200 of /healthz. The memory (PSS): master and two "
         "workers after 400 calls",
         [
-            Figure("Start", "s", seconds[OURS], NOOP.name, seconds[NOOP], Goal(1.5)),
-            Figure("Memory", "MB", megabytes[OURS], NOOP.name, megabytes[NOOP], Goal(1.3)),
+            Figure(name, unit, values[OURS], peer.name, values[peer], goal)
+            for name, unit, values, limit in (
+                ("Start", "s", seconds, Goal(1.5)),
+                ("Memory", "MB", megabytes, Goal(1.3)),
+            )
+            for peer, goal in ((NOOP, limit), (NOOP_GEVENT, None))
         ],
         taken,
     )

@@ -58,10 +58,11 @@ def _ours(**settings: str) -> Side:
     return Side(name, tuple(procfile("web")), PROJECT, settings)
 
 
-def _flask(name: str, module: str, threads: int) -> Side:
-    gunicorn = (BIN / "gunicorn", "--worker-class", "gthread", "--workers", "2")
-    serving = ("--threads", str(threads), "--keep-alive", "75", "--log-level", "warning")
-    title = f"{name}, gthread 2x{threads}"
+def _flask(name: str, module: str, *, worker: str = "gthread", threads: int = 64) -> Side:
+    gunicorn = (BIN / "gunicorn", "--worker-class", worker, "--workers", "2")
+    threaded = worker == "gthread"
+    serving = ("--keep-alive", "75", *(("--threads", str(threads)) if threaded else ()))
+    title = f"{name}, {worker} {f'2x{threads}' if threaded else '2'}"
     return Side(title, (*gunicorn, *serving, f"{module}:app"), PEERS)
 
 
@@ -72,9 +73,10 @@ def _express(processes: int) -> Side:
 
 OURS, OURS_128 = _ours(), _ours(WEB_THREADS="128")
 EXPRESS, EXPRESS_2 = _express(1), _express(2)
-FLASK_SDK = _flask("Flask + bandwidth-sdk", "flask_sdk", 64)
-FLASK_SESSION = _flask("Flask + requests.Session", "flask_session", 64)
-NOOP, NOOP_16 = _flask("no-op Flask", "noop", 64), _flask("no-op Flask", "noop", 16)
+FLASK_SDK = _flask("Flask + bandwidth-sdk", "flask_sdk")
+FLASK_SESSION = _flask("Flask + requests.Session", "flask_session")
+NOOP, NOOP_16 = _flask("no-op Flask", "noop"), _flask("no-op Flask", "noop", threads=16)
+NOOP_GEVENT = _flask("no-op Flask", "noop", worker="gevent")
 
 
 @contextmanager
