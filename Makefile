@@ -64,7 +64,7 @@ audit: $(TOOLS_READY)  ## known vulnerabilities of every package; asks PyPI
 
 clean:  ## remove what the other targets made; var/ with its ledger stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-		tests/sdk/node_modules tests/sdk/.lock
+		tests/sdk/node_modules tests/sdk/.lock benchmarks/peers/express/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -120,7 +121,8 @@ def _ledger_of_a_closed_office() -> bytes:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        return path.read_bytes()
+        with closing(sqlite3.connect(path)) as ledger:
+            return bytes(ledger.serialize())
 
 
 def _environment(side: Side, upstream: Upstream, port: int, folder: Path) -> dict[str, str]:

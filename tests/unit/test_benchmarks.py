@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from benchmarks import chart, procs, report
 from benchmarks.figures import Figure, Goal, Section
 from benchmarks.load import Heard, Round, read_wrk
+from benchmarks.sides import PEERS
 from benchmarks.upstream import Counts
 from benchmarks.words import amount
 
@@ -178,3 +180,10 @@ def test_the_memory_of_a_tree_is_that_of_all_its_processes() -> None:
         assert child.stdout
         child.stdout.readline()
         assert 45 < procs.pss_mb(os.getpid()) - alone < 90
+
+
+def test_the_lock_file_of_the_peer_names_no_registry_of_one_machine() -> None:
+    packages = json.loads((PEERS / "express" / "package-lock.json").read_text())["packages"]
+    addresses = {row.get("resolved", "") for row in packages.values()} - {""}
+    assert all(one.startswith("https://registry.npmjs.org/") for one in addresses)
+    assert packages["node_modules/node-bandwidth"]["version"] == "4.0.0"
