@@ -122,7 +122,8 @@ def machine() -> dict[str, str]:
     text = Path("/proc/cpuinfo").read_text("utf-8")
     model = next(line.partition(": ")[2] for line in text.splitlines() if "model name" in line)
     lock = json.loads((PEERS / "express" / "package-lock.json").read_text("utf-8"))["packages"]
-    python = ("Flask", "gunicorn", "requests", "urllib3", "redis", "bandwidth-sdk")
+    pinned = (PROJECT / "requirements.in").read_text("utf-8").splitlines()
+    python = [*(line.partition("==")[0] for line in pinned if "==" in line), "bandwidth-sdk"]
     node = ("express", "node-bandwidth")
     return {
         "processor": f"{model}, {os.cpu_count()} cores",
