@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import redirect_stdout
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import logs
@@ -144,7 +145,7 @@ def main() -> None:
                 once()
         for _ in range(rounds):
             for name, once in parts.items():
-                taken[name].append(sum(once() for _ in range(_TIMES)) / _TIMES * 1e6)
+                taken[name].append(median(once() for _ in range(_TIMES)) * 1e6)
     print(json.dumps(taken))
 
 

@@ -215,7 +215,7 @@ def parts(plan: Plan) -> Section:
     noop, peer = taken["noop"], "no-op Flask, in one thread"
     return Section(
         "Parts, in one thread",
-        "The mean of 300, each of a new call; without gunicorn and a socket of the callback",
+        "The median of 300, each of a new call; without gunicorn and a socket of the callback",
         [
             Figure("Callback `incomingcall`", "µs", taken["incomingcall"], peer, noop),
             Figure("Callback `answer`, transferred", "µs", taken["answer"], peer, noop),
