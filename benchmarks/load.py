@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import procs
+from benchmarks.processes import cpu_seconds
 from benchmarks.sides import PASSWORD, USERNAME
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def measure(
 ) -> Round:
     """Send callbacks to a side and return the round. Whether they are to be transferred is told."""
     before = upstream.counts()
-    spent = procs.cpu_seconds(running.pid)
+    spent = cpu_seconds(running.pid)
     heard = send(running.origin, load, tag)
-    spent = procs.cpu_seconds(running.pid) - spent
+    spent = cpu_seconds(running.pid) - spent
     return Round(heard, load.seconds, spent, upstream.counts().since(before), transfers)

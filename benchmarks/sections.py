@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import procs
 from benchmarks.figures import Figure, Goal, Section
 from benchmarks.load import Load, measure, new_tag, send
+from benchmarks.processes import memory_mb
 from benchmarks.rounds import alternate, cpu_ms, pair, per_second, routed, section
 from benchmarks.sides import (
     EXPRESS,
@@ -188,7 +188,7 @@ def start(plan: Plan) -> Section:
         with plan.workshop.upstream(0, tls=False) as upstream, running(side, upstream) as service:
             seconds[side].append(service.seconds_to_start)
             done = measure(service, upstream, load, transfers=side is OURS)
-            megabytes[side].append(procs.pss_mb(service.pid))
+            megabytes[side].append(memory_mb(service.pid))
             return done
 
     taken = alternate(sides, plan.rounds, once)

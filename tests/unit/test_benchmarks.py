@@ -6,16 +6,16 @@ import json
 import os
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import chart, procs, report
+from benchmarks import chart, report
 from benchmarks.figures import Figure, Goal, Section
 from benchmarks.load import Heard, Round, read_wrk
+from benchmarks.processes import cpu_seconds, family, memory_mb
 from benchmarks.sides import PEERS
 from benchmarks.upstream import Counts
 from benchmarks.words import amount
@@ -162,24 +162,28 @@ def test_the_chart_has_bars_as_long_as_their_values() -> None:
 
 def test_the_cpu_of_a_tree_includes_a_child_that_has_ended() -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass"
-    rest = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}]); input()"
-    with subprocess.Popen([sys.executable, "-c", rest], stdin=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
-        while procs.cpu_seconds(process.pid) < 0.3 or len(procs.tree(process.pid)) > 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert procs.cpu_seconds(process.pid) < 3
+    rest = (
+        f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])\n"
+        "print(flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", rest], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert family(process.pid) == [process.pid]
+        assert 0.3 <= cpu_seconds(process.pid) < 3
 
 
 def test_the_memory_of_a_tree_is_that_of_all_its_processes() -> None:
-    alone = procs.pss_mb(os.getpid())
+    alone = memory_mb(os.getpid())
     hold = "held = bytearray(50_000_000); held[::4096] = b'1' * len(held[::4096]); print(); input()"
     with subprocess.Popen(
         [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as child:
         assert child.stdout
         child.stdout.readline()
-        assert 45 < procs.pss_mb(os.getpid()) - alone < 90
+        assert 45 < memory_mb(os.getpid()) - alone < 90
 
 
 def test_the_lock_file_of_the_peer_names_no_registry_of_one_machine() -> None:
