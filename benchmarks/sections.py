@@ -232,7 +232,7 @@ def rules(plan: Plan) -> Section:
     large: dict[str, Any] = {}
     if not plan.is_quick:
         proved = [float(_said("benchmarks.rules_check", "1000").split()[2])]
-        large = json.loads(_said("benchmarks.rules_load", "--json"))
+        large = json.loads(_said("benchmarks.rules_load", "--json", "--rounds", "2"))
     second, half_a_minute = Goal(1, of_ratio=False), Goal(30, of_ratio=False)
     return Section(
         "Rules",
