@@ -37,9 +37,8 @@ docs: $(READY)  ## the page, schema and pictures that are generated
 	@$(BIN)/python -m routing.reading.schema > docs/rules.schema.json
 	@sed -n 's|^flask rules timeline|$(BIN)/&|p' docs/cookbook.md | sh -e
 
-bench: $(DEV_READY)  ## every measurement of benchmarks/
-	@if [ -f benchmarks/__main__.py ]; then $(BIN)/python -m benchmarks; \
-	else echo "there is nothing in benchmarks/ to run yet"; fi
+bench: $(DEV_READY)  ## measure beside peers; QUICK=1 for a first impression
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 fuzz: SECONDS ?= 60
 fuzz: $(FUZZ_READY)  ## fuzz what reads input, SECONDS=60 for each target
@@ -65,7 +64,7 @@ audit: $(TOOLS_READY)  ## known vulnerabilities of every package; asks PyPI
 
 clean:  ## remove what the other targets made; var/ with its ledger stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
-		tests/sdk/node_modules tests/sdk/.lock
+		tests/sdk/node_modules tests/sdk/.lock benchmarks/peers/express/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -43,6 +43,20 @@ def footprint(pid: int) -> Footprint:
     )
 
 
+def memory_mb(pid: int) -> float:
+    """Return the proportional set size of a process and those that it has started."""
+    return sum(footprint(each).pss for each in family(pid))
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what the same have used of the processor, with those of them that have ended."""
+    ticks = 0
+    for each in family(pid):
+        after_name = (_PROC / f"{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, after_name[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def _fields(path: Path) -> dict[str, int]:
     rows = (line.split() for line in path.read_text().splitlines())
     return {row[0].rstrip(":"): int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}
