@@ -10,11 +10,8 @@ from benchmarks.soak import BOUNDS, LEDGER_BOUNDS, slopes
 
 HOUR = 3600.0
 STEADY = {"PSS": 200.0, "RSS": 300.0, "handles": 700.0, "threads": 226.0} | {
-    "callbacks p50": 4.0,
-    "callbacks p99": 110.0,
-    "ledger": 90.0,
-    "calls kept": 9000.0,
-    "calls open": 500.0,
+    "callbacks p50": 4.0, "callbacks p99": 110.0,
+    "ledger": 90.0, "calls kept": 9000.0, "calls open": 500.0,
 }
 
 
