@@ -7,6 +7,7 @@ the collector looks through all objects, everything stands still meanwhile.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import time
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ _REST = 4.0
 """How long a rest is while calls come in: so many times the work before it. Else it ends as soon
 as everybody who was waiting has had a turn."""
 _NEVER = 1 << 30
+
+
+# What was set aside would else outlive what it needs when the process ends.
+atexit.register(gc.unfreeze)
 
 
 class Breath:

@@ -135,8 +135,8 @@ class Rulebook:
         threading.Thread(target=self._watch, name="rulebook", daemon=True).start()
 
     def _watch(self) -> None:
-        breathe = Breath(lambda: time.monotonic() - self._asked < 1)
         while not self._stop.wait(_INTERVAL):
+            breathe = Breath(lambda: time.monotonic() - self._asked < 1)
             self._old = [each for each in self._old if not each.let_go(breathe)]
             self.look(breathe)
 

@@ -51,8 +51,10 @@ def independent_of_order(sections: list[str]) -> Found:
     found = []
     for each in problems:
         name = re.split(r"[.\[]", each.path)[0]
+        at_top = name not in start and (each.line, each.column) == (1, 1)
+        first = 1 if at_top else max(line for line in start.values() if line <= each.line)
         message = re.sub(r"line \d+", "line …", each.message)
-        found.append((each.line - start.get(name, 1), each.column, each.path, each.code, message))
+        found.append((each.line - first, each.column, each.path, each.code, message))
     return rules, sorted(found)
 
 
