@@ -24,7 +24,7 @@ from callflow.sqlite import SqliteLedger
 from callflow.timers import Timers
 from callflow.work import Worker
 from catapult.client import Client
-from commands import register_commands
+from commands import Commands
 from web import errors, health, media, metrics
 from web.callbacks import MAX_BODY, Callbacks
 from web.tries import Tries
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("callrouter")
 _PRUNE_EVERY = 60.0
 """Seconds between two prunings of the ledger: often, so that each has little to do."""
+_TIDY_EVERY = 1.0
+"""Seconds between two looks at whether the ledger wants tidying."""
 
 
 @dataclass
@@ -67,7 +69,8 @@ class Service:
         if isinstance(self.ledger, MirroredLedger):
             self.ledger.start()
         self.timers.start()
-        threading.Thread(target=self._prune, name="prune", daemon=True).start()
+        for run in (self._prune, self._tidy):
+            threading.Thread(target=run, daemon=True).start()
 
     def stop(self) -> None:
         """End the background work; requests in hand are finished."""
@@ -83,6 +86,17 @@ class Service:
             except LedgerError as error:
                 tell("ledger-failed", error=str(error))
             time.sleep(_PRUNE_EVERY)
+
+    def _tidy(self) -> None:
+        from gevent import get_hub  # noqa: PLC0415 - only what serves needs it
+
+        while True:
+            time.sleep(_TIDY_EVERY)
+            try:
+                # In a thread of the system: greenlets go on while it waits for the disk.
+                get_hub().threadpool.apply(self.ledger.tidy)
+            except LedgerError as error:
+                tell("ledger-failed", error=str(error))
 
 
 def tell(event: str, **fields: Any) -> None:
@@ -136,7 +150,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(media.blueprint())
     app.register_blueprint(health.blueprint(settings, rulebook, ledger, Tries(tell)))
     errors.register(app)
-    register_commands(app)
+    app.cli = Commands(app.name)
     return app
 
 

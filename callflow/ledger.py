@@ -99,6 +99,9 @@ class Ledger(Protocol):
         It takes a few at a time, and leaves the ledger to others in between.
         """
 
+    def tidy(self) -> None:
+        """Do what the storage needs now and then. It may wait for the disk."""
+
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""
 

@@ -148,6 +148,10 @@ class MirroredLedger:
         self._copy(lambda: self._copies.prune(before), 0)
         return self._shared.prune(before)
 
+    def tidy(self) -> None:
+        """Look after the file of the copies."""
+        self._copy(self._copies.tidy, None)
+
     def ping(self) -> None:
         """Raise LedgerError if the shared ledger cannot be written."""
         self._shared.ping()

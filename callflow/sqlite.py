@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -51,6 +52,10 @@ _PAUSE = 0.0005
 """Seconds between two tries of such a write; SQLite's own waiting gets longer and longer."""
 _TOGETHER = 32
 """Updates of one transaction, at most."""
+_TIDY_AFTER = 500
+"""Updates after which the log is worth to be brought into the file."""
+_LONGEST_LOG = 20_000
+"""Pages of the log after which a write brings it into the file, if nobody else has."""
 _PRUNED_AT_ONCE = 50
 """Calls that one step of pruning forgets: about a millisecond's work."""
 
@@ -67,6 +72,7 @@ class SqliteLedger:
         self._db: sqlite3.Connection | None = None
         self.lock = threading.Lock()
         self._updates: deque[_Update] = deque()
+        self._since_tidy = 0
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         """Change the record of a call in one atomic step, making the call known."""
@@ -96,6 +102,7 @@ class SqliteLedger:
                 each.fail(error)
             if not batch:
                 raise
+        self._since_tidy += len(batch)
         for each in batch:
             each.is_done = True
 
@@ -190,6 +197,22 @@ class SqliteLedger:
             if len(rows) < _PRUNED_AT_ONCE:
                 return pruned
             time.sleep(_PAUSE)  # calls come first
+
+    def tidy(self) -> None:
+        """Bring what was written from the log into the file, when there is enough of it.
+
+        That waits for the disk, and the log could not shrink if writes went on all the while: first
+        the bulk is brought over beside them, then, with writers waiting a moment, the rest.
+        """
+        if self._since_tidy < _TIDY_AFTER:
+            return
+        self._since_tidy = 0
+        try:
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as db:
+                for mode in ("PASSIVE", "RESTART"):
+                    db.execute(f"PRAGMA wal_checkpoint({mode})")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self.path} cannot be tidied: {error}") from error
 
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""
@@ -318,6 +341,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     # A crash of the process loses nothing; a loss of power may lose the last moments.
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG}")
     db.execute("BEGIN IMMEDIATE")
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version not in {0, _VERSION}:

@@ -11,9 +11,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-
-import requests
+from urllib.parse import quote, urlsplit
 
 from catapult import wire
 from catapult.connections import DROPPED, Connections
@@ -69,8 +67,7 @@ class Client:
     ) -> None:
         check_url("base_url", base_url)
         account = f"{base_url.rstrip('/')}/users/{wire.path_id(user_id, 'userId')}"
-        root = requests.Request("GET", account).prepare().url or account
-        self._root = urlsplit(root).path
+        self._root = quote(urlsplit(account).path, safe="/%:@!$&'()*+,;=~")
         self._longest = connect_timeout + read_timeout
         self._observe = observe
         credentials = base64.b64encode(f"{token}:{secret}".encode()).decode()
@@ -79,7 +76,7 @@ class Client:
             "Accept": "application/json",
             "User-Agent": "callrouter",
         }
-        self._connections = Connections(root, headers, connect_timeout, read_timeout)
+        self._connections = Connections(account, headers, connect_timeout, read_timeout)
 
     def __repr__(self) -> str:
         return f"Client({self._root!r})"

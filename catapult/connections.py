@@ -7,20 +7,19 @@ much.
 
 from __future__ import annotations
 
+import base64
 import http.client
+import os
 import socket
 import ssl
 import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import certifi
 import httptools
-import requests
-from requests.auth import _basic_auth_str
-from requests.utils import get_auth_from_url, select_proxy
 
 from catapult.errors import UnknownOutcomeError, UnreachableError
 from catapult.transfer import InvalidParameterError
@@ -207,10 +206,7 @@ class _Way(NamedTuple):
 
 def _way_to(url: str) -> _Way:
     """Return the way to an origin, by what the environment says of proxies and certificates."""
-    with requests.Session() as session:
-        found: Any = session.merge_environment_settings(
-            url, {}, stream=True, verify=None, cert=None
-        )
+    found = _environment(url)
     certificates = found["verify"] if isinstance(found["verify"], str) else certifi.where()
     if not Path(certificates).exists():
         raise InvalidParameterError("REQUESTS_CA_BUNDLE", "names no file")
@@ -218,20 +214,37 @@ def _way_to(url: str) -> _Way:
     is_tls, host = parts.scheme == "https", parts.hostname or ""
     port = parts.port or (443 if is_tls else 80)
     direct = _Way(is_tls, host, port, parts.netloc.rpartition("@")[2], "", {}, None, certificates)
-    proxy = select_proxy(url, found["proxies"])
+    proxy = found["proxy"]
     if not proxy:
         return direct
     via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if via.scheme != "http" or not via.hostname:
         raise InvalidParameterError("HTTPS_PROXY", "is no http:// proxy")
-    user, password = get_auth_from_url(proxy)
-    login = {"Proxy-Authorization": _basic_auth_str(user, password)} if user else {}
+    user, password = (unquote(each or "") for each in (via.username, via.password))
+    login = base64.b64encode(f"{user}:{password}".encode()).decode()
+    headers = {"Proxy-Authorization": f"Basic {login}"} if user else {}
     by_proxy = direct._replace(host=via.hostname, port=via.port or 80)
     if is_tls:
-        return by_proxy._replace(tunnel=(host, port, login))
-    return by_proxy._replace(prefix=f"http://{direct.authority}", headers=login)
+        return by_proxy._replace(tunnel=(host, port, headers))
+    return by_proxy._replace(prefix=f"http://{direct.authority}", headers=headers)
 
 
+def _environment(url: str) -> dict[str, Any]:
+    """Return what the environment says of a proxy and of certificates, as requests reads it.
+
+    Most say nothing, and need not wait until requests is imported.
+    """
+    if not _SPEAKING & {name.lower() for name in os.environ}:
+        return {"proxy": None, "verify": None}
+    import requests  # noqa: PLC0415
+    from requests.utils import select_proxy  # noqa: PLC0415
+
+    with requests.Session() as session:
+        found: Any = session.merge_environment_settings(url, {}, None, None, None)
+    return {"proxy": select_proxy(url, found["proxies"]), "verify": found["verify"]}
+
+
+_SPEAKING = {"http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "curl_ca_bundle"}
 _contexts: dict[str, ssl.SSLContext] = {}
 
 

@@ -19,6 +19,7 @@ from commands.output import (
     print_json,
     rules_path,
 )
+from commands.timeline import timeline_command
 from routing.callers import can_call, is_withheld, normal_party
 from routing.conditions import Call, Facts
 from routing.coverage import results
@@ -39,7 +40,7 @@ def rules() -> None:
     """Check, explain and test the routing rules."""
 
 
-for _command in (check, diff, replay):
+for _command in (check, diff, replay, timeline_command):
     rules.add_command(_command)
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 import requests
 
@@ -52,7 +53,9 @@ def first_column(document: str, heading: str) -> str:
 
 def commands() -> Iterator[str]:
     """Yield every command of ours: `flask rules check` …"""
-    for name, command in app.cli.commands.items():
+    context = click.Context(app.cli)
+    for name in app.cli.list_commands(context):
+        command = app.cli.get_command(context, name)
         inner = getattr(command, "commands", None)
         yield from (f"flask {name} {each}" for each in inner) if inner else [f"flask {name}"]
 

@@ -481,3 +481,16 @@ def test_it_does_what_sqlite_does(opened: Opener, tmp_path: Path) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_the_log_of_sqlite_does_not_grow_while_it_is_tidied(tmp_path: Path) -> None:
+    place = tmp_path / "ledger.sqlite3"
+    ledger, sizes = SqliteLedger(str(place)), []
+    for number in range(4000):
+        seen(ledger, f"c-{number}", entries=[Entry(NOW, "event", {"text": "x" * 500})])
+        if number % 500 == 499:
+            ledger.tidy()
+            sizes.append((tmp_path / "ledger.sqlite3-wal").stat().st_size)
+    assert sizes[-1] < 1.5 * sizes[0]
+    assert len(ledger.recent(5000)) == 4000
+    ledger.close()
