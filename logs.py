@@ -9,17 +9,23 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 _NUMBER = re.compile(
     r"(?:\+|%(?:25)*2B)\d(?:[ ().-]{0,2}\d){4,14}"  # +12125550142, also quoted or spaced
     r"|(?<![\w.-])\d{7,15}(?!\w|\.\d)"
     r"|(?<![\w.-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)",
     re.IGNORECASE,
 )
+_DIGITS = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
+"""What every number has; most texts do not, and this is soon found out."""
 _NO_FIELDS: dict[str, Any] = {}
 
 
 def masked(text: str) -> str:
     """Return `text` with every phone number cut down to its last four digits."""
+    if not _DIGITS.search(text):
+        return text
     return _NUMBER.sub(lambda match: "***" + match[0][-4:], text)
 
 
@@ -42,13 +48,21 @@ class JsonFormatter(logging.Formatter):
             line[key] = self._value(value)
         if record.exc_info:
             line["exception"] = self._value(self.formatException(record.exc_info))
-        return json.dumps(line)
+        return _json(line)
 
     def _value(self, value: object) -> object:
         if value is None or isinstance(value, (bool, int, float)):
             return value
         text = str(value)
         return masked(text) if self._mask else text
+
+
+def _json(line: dict[str, Any]) -> str:
+    try:
+        text = msgspec.json.encode(line)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return json.dumps(line)
+    return text.decode() if text.isascii() else json.dumps(line)  # with escapes for the rest
 
 
 def configuration(level: str, *, mask: bool) -> dict[str, Any]:

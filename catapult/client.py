@@ -7,11 +7,12 @@ Client may be created before a server forks its workers, and are kept for the ne
 from __future__ import annotations
 
 import base64
-import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
+
+import msgspec
 
 from catapult import wire
 from catapult.connections import DROPPED, Connections
@@ -205,7 +206,7 @@ class Client:
         started = time.monotonic()
         status: int | None = None
         failure: str | None = None
-        body = None if request.body is None else json.dumps(request.body).encode()
+        body = None if request.body is None else msgspec.json.encode(request.body)
         path = self._root + request.path
         try:
             answer = self._connections.exchange(request.method, path, body, deadline)
