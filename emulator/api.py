@@ -21,6 +21,7 @@ from emulator.validation import Body
 if TYPE_CHECKING:
     from emulator.accounts import Account
     from emulator.exchange import Exchange
+    from emulator.faults import Fault
     from emulator.platform import Platform
 
 Row = TypeVar("Row")
@@ -145,22 +146,37 @@ def handle(platform: Platform, request: Request) -> Answer:
         path=request.target,
         body=_logged_body(request),
     )
-    answer = _answer(platform, request)
-    facts = {"status": None, "dropped": True} if answer.drop else {"status": answer.status}
+    fault = platform.faults.take(request, lambda: platform.exchange.caller_of(_calls_in(request)))
+    answer = _answer(platform, request, fault)
+    facts: dict[str, Any] = {"status": None if answer.drop else answer.status}
+    if answer.drop:
+        facts["dropped"] = True
+    if fault is not None:
+        facts["fault"] = fault.does
     platform.log.fill(entry, **facts, headers=answer.headers, answer=_shown(answer))
     return answer
 
 
-def _answer(platform: Platform, request: Request) -> Answer:
-    answer = _answer_or_fail(platform, request)
+def _calls_in(request: Request) -> list[str]:
+    """Return the ids of calls that a request names, in its path or its body."""
+    try:
+        body = request.json()
+    except ValueError:
+        body = None
+    named = body if isinstance(body, dict) else {}
+    ids = named.get("callIds")
+    return [*request.segments[4:5], str(named.get("tag")), *(ids if isinstance(ids, list) else ())]
+
+
+def _answer(platform: Platform, request: Request, fault: Fault | None) -> Answer:
+    answer = _answer_or_fail(platform, request, fault)
     # The answer is held back, not the deed: events may overtake it, as they do in life.
     if latency := platform.switches.seconds("latency_s"):
         time.sleep(latency)
     return answer
 
 
-def _answer_or_fail(platform: Platform, request: Request) -> Answer:
-    fault = platform.faults.take(request)
+def _answer_or_fail(platform: Platform, request: Request, fault: Fault | None) -> Answer:
     try:
         if fault is not None:
             return fault.strike(lambda: _execute_or_refuse(platform, request))

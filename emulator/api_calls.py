@@ -149,7 +149,7 @@ def _change_state(context: Context, leg: Leg, state: str) -> None:
     if leg.state is not State.STARTED or (leg.direction == "out" and not takeover):
         raise invalid_state(leg)
     if state == "rejected":
-        exchange.end(leg, "CALL_REJECTED", Move.REJECT)
+        exchange.end(leg, "CALL_REJECTED", Move.REJECT, by="router")
     elif leg.direction == "out":
         exchange.picked_up(leg)
     else:

@@ -40,10 +40,12 @@ class Bridge:
         answered = [leg for leg in self.members if leg.state is State.ACTIVE]
         return self.audio and not self.completed and len(answered) == MOST_CALLS
 
-    def note_times(self) -> None:
-        """Write down when audio was first joined."""
-        if self.joined() and self.activated is None:
-            self.activated = timestamp()
+    def note_times(self) -> bool:
+        """Write down when audio was first joined; return whether that was now."""
+        if not self.joined() or self.activated is not None:
+            return False
+        self.activated = timestamp()
+        return True
 
 
 class Bridges:
@@ -77,7 +79,7 @@ class Bridges:
             self._seat(bridge, members)
             if not members:
                 bridge.completed = timestamp()
-        bridge.note_times()
+        self._note_times(bridge)
 
     def note_answer(self, leg: Leg) -> None:
         """Notice an answer; a call created with ``bridgeId`` joins now. Catapult: Create call."""
@@ -86,7 +88,7 @@ class Bridges:
             return
         if leg.bridge_id is None and len(bridge.members) < MOST_CALLS:
             self._seat(bridge, [*bridge.members, leg])
-        bridge.note_times()
+        self._note_times(bridge)
 
     def leave(self, leg: Leg) -> None:
         """Let a member go; the other stays, and the last one completes the bridge."""
@@ -109,7 +111,11 @@ class Bridges:
         for leg in members:
             leg.bridge_id = leg.bridge_shown = bridge.id
         bridge.members = members
-        bridge.note_times()
+        self._note_times(bridge)
+
+    def _note_times(self, bridge: Bridge) -> None:
+        if bridge.note_times():
+            self._exchange.note_joined(*bridge.members)
 
     def _members(self, bridge: Bridge, call_ids: list[str]) -> list[Leg]:
         if len(call_ids) > MOST_CALLS:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import random
 import threading
+import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
@@ -23,6 +24,7 @@ from emulator.outgoing import Outgoing
 
 if TYPE_CHECKING:
     from emulator.clock import Scheduler, Workers
+    from emulator.faults import Fault
     from emulator.legs import Target
     from emulator.switches import Switches
 
@@ -43,6 +45,11 @@ class Message:
     event: Event
     target: Target
     failed: Failed | None = None
+    fault: Fault | None = None
+
+    def suffers(self, *does: str) -> bool:
+        """Whether one of these faults strikes it."""
+        return self.fault is not None and self.fault.does in does
 
 
 class Outbox:
@@ -54,7 +61,10 @@ class Outbox:
 
 
 class Callbacks:
-    """Sends events to the router. ``report`` receives each failed attempt: code and details."""
+    """Sends events to the router. ``report`` receives each failed attempt: code and details.
+
+    ``strike`` tells which fault strikes an event.
+    """
 
     def __init__(
         self,
@@ -63,16 +73,20 @@ class Callbacks:
         workers: Workers,
         log: Log,
         report: Report,
+        *,
+        strike: Callable[[Event], Fault | None],
     ) -> None:
         self._switches = switches
         self._scheduler = scheduler
         self._workers = workers
         self._log = log
         self._report = report
+        self._strike = strike
         self._http = Outgoing()
         self._lock = threading.Lock()
         self._outboxes: dict[str, Outbox] = {}
         self._dice: dict[str, random.Random] = {}
+        self._given_up: set[str] = set()
         self.closed = False
 
     def send(self, leg_id: str, message: Message) -> None:
@@ -80,6 +94,13 @@ class Callbacks:
         if self._switches.is_("shuffle_callbacks", "on"):
             self._send_shuffled(leg_id, message)
             return
+        message = replace(message, fault=self._strike(message.event))
+        if message.suffers("overtake"):
+            self._send_apart(leg_id, message)
+        else:
+            self._send_in_order(leg_id, message)
+
+    def _send_in_order(self, leg_id: str, message: Message) -> None:
         with self._lock:
             outbox = self._outboxes.setdefault(leg_id, Outbox())
             outbox.waiting.append(message)
@@ -91,6 +112,7 @@ class Callbacks:
     def drop_waiting(self, leg_id: str) -> None:
         """Forget what still waits for this leg."""
         with self._lock:
+            self._given_up.add(leg_id)
             if outbox := self._outboxes.get(leg_id):
                 outbox.waiting.clear()
 
@@ -107,6 +129,16 @@ class Callbacks:
                 dice.random() * _SHUFFLE_S,
                 lambda: self._workers.submit(lambda: self._deliver(message)),
             )
+
+    def _send_apart(self, leg_id: str, message: Message) -> None:
+        """Deliver an event later, while others of its leg do not wait for it."""
+        was_given_up = leg_id in self._given_up
+
+        def deliver() -> None:
+            if was_given_up or leg_id not in self._given_up:
+                self._workers.submit(lambda: self._deliver(message))
+
+        self._scheduler.after(message.fault.seconds if message.fault else 0.0, deliver)
 
     def _dice_of(self, leg_id: str) -> random.Random:
         # Ids are random, so the dice follow the order in which legs first speak.
@@ -127,14 +159,23 @@ class Callbacks:
             run_safely(partial(self._deliver, message))
 
     def _deliver(self, message: Message) -> None:
-        target = message.target
+        target, fault = message.target, message.fault
+        if fault is not None and message.suffers("delay"):
+            time.sleep(fault.seconds)
         urls = [target.url, *([target.fallback_url] if target.fallback_url else [])]
-        if any(self._attempt(url, message) for url in urls) or self.closed:
+        taken = any(self._attempt(url, message, number) for number, url in enumerate(urls))
+        if self.closed:
             return
-        if message.failed is not None:
+        if fault is not None and message.suffers("repeat"):
+            self._repeat(message, fault.seconds)
+        if message.failed is not None and not taken:
             message.failed()
 
-    def _attempt(self, url: str, message: Message) -> bool:
+    def _repeat(self, message: Message, seconds: float) -> None:
+        again = replace(message, failed=None, fault=None)
+        self._scheduler.after(seconds, lambda: self._workers.submit(lambda: self._deliver(again)))
+
+    def _attempt(self, url: str, message: Message, number: int) -> bool:
         if self.closed:
             return False
         event, target = message.event, message.target
@@ -145,14 +186,24 @@ class Callbacks:
             body=event,
             leg=event["callId"],
             event=event["eventType"],
+            **({"fault": message.fault.does} if message.fault else {}),
         )
-        status, problem = self._request(url, message)
-        if status is not None and not 200 <= status < 300:
-            problem = f"answered {status}"
+        status, problem = self._exchange(url, message, number)
         self._log.fill(entry, status=status, **({"problem": problem} if problem else {}))
         if problem and not self.closed:
             self._report_failure(url, message, timed_out=problem == "timeout")
         return problem is None
+
+    def _exchange(self, url: str, message: Message, number: int) -> tuple[int | None, str | None]:
+        """Return the status of an attempt, and what went wrong with it."""
+        if message.suffers("lose") or (number == 0 and message.suffers("lose-first")):
+            return None, "lost"
+        status, problem = self._request(url, message)
+        if number == 0 and message.suffers("lose-answer"):
+            return None, "answer lost"
+        if status is not None and not 200 <= status < 300:
+            problem = f"answered {status}"
+        return status, problem
 
     def _request(self, url: str, message: Message) -> tuple[int | None, str | None]:
         target, headers = message.target, {"User-Agent": USER_AGENT, **_authorization(url)}

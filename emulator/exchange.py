@@ -84,6 +84,7 @@ class Exchange:
         """Answer a leg for the API, the application or the person called."""
         leg.go(Move.ANSWER)
         leg.log("answer")
+        self._log.add("answered", callId=leg.id)
         self.tell(leg, events.answer(leg, self.base))
         if leg.record:
             self.media.start_recording(leg)
@@ -122,7 +123,7 @@ class Exchange:
         """Let the person called answer, and hang up ``talk_s`` seconds later."""
         self.answer(leg)
         if talk_s is not None:
-            self.later(leg, talk_s, lambda: self.end(leg, "NORMAL_CLEARING"))
+            self.later(leg, talk_s, lambda: self.end(leg, "NORMAL_CLEARING", by="person"))
         if leg.parent is not None:
             self.media.play(leg, leg.whisper, then=lambda: self._join(leg))
 
@@ -136,6 +137,7 @@ class Exchange:
         """Lose a leg inside the platform: no event ever tells of it."""
         leg.go(Move.FAIL)
         leg.log("error", "backend lost track of the call")
+        self._log.add("ended", callId=leg.id, cause=None, by="platform")
         self._wind_up(leg)
 
     # Transfers
@@ -164,6 +166,7 @@ class Exchange:
         if leg is None or leg.reaching is not new:
             return
         leg.reaching, leg.peer, new.peer = None, new, leg
+        self.note_joined(leg, new)
         if leg.state is State.TRANSFERRING:
             leg.go(Move.JOIN)
         elif leg.state is State.STARTED:
@@ -183,7 +186,7 @@ class Exchange:
 
     # Endings
 
-    def end(self, leg: Leg, cause: str, move: Move = Move.END) -> None:
+    def end(self, leg: Leg, cause: str, move: Move = Move.END, *, by: str = "platform") -> None:
         """End a leg; whoever was joined with it by a transfer ends too."""
         if leg.final:
             return
@@ -191,6 +194,7 @@ class Exchange:
         leg.cause = cause
         leg.go(move)
         leg.log("hangup", cause)
+        self._log.add("ended", callId=leg.id, cause=cause, by=by)
         self.tell(leg, events.hangup(leg, self.base))
         self.media.stop_recording(leg)
         self._wind_up(leg)
@@ -198,15 +202,17 @@ class Exchange:
     def hang_up(self, leg: Leg) -> None:
         """End a leg for the router; while it rings, the cause is ours to choose."""
         rings = leg.direction == "out" and leg.state is State.STARTED
-        self.end(leg, self.switches.text("router_cancel_cause") if rings else "NORMAL_CLEARING")
+        cause = self.switches.text("router_cancel_cause") if rings else "NORMAL_CLEARING"
+        self.end(leg, cause, by="router")
 
     def put_down(self, leg: Leg) -> None:
         """Let the person on this leg hang up, or decline while it rings."""
         if leg.state is State.STARTED and leg.direction == "out":
-            self.end(leg, "CALL_REJECTED", Move.REJECT)
+            self.end(leg, "CALL_REJECTED", Move.REJECT, by="person")
         else:
             unanswered = leg.state is State.STARTED
-            self.end(leg, "ORIGINATOR_CANCEL" if unanswered else "NORMAL_CLEARING")
+            cause = "ORIGINATOR_CANCEL" if unanswered else "NORMAL_CLEARING"
+            self.end(leg, cause, by="person")
 
     def _wind_up(self, leg: Leg) -> None:
         for timer in leg.timers:
@@ -224,11 +230,22 @@ class Exchange:
 
     # Views
 
+    def caller_of(self, call_ids: list[str]) -> str:
+        """Return who began the call that the first known one of these legs belongs to, or ""."""
+        leg = next((self.legs[each] for each in call_ids if each in self.legs), None)
+        while leg is not None and (first := leg.parent or self.legs.get(leg.tag or "")):
+            leg = first
+        return leg.from_ if leg else ""
+
     def shown_state(self, leg: Leg) -> str:
         """Return the state the API shows; a switch hides ``transferring``."""
         if leg.state is State.TRANSFERRING:
             return self.switches.text("a_state_during")
         return leg.state
+
+    def note_joined(self, leg: Leg, other: Leg) -> None:
+        """Write down that two parties hear each other from now on."""
+        self._log.add("joined", callId=leg.id, **{"with": other.id})
 
     def talks_to(self, leg: Leg) -> list[str]:
         """Return the ids of the legs this one is connected with now."""
@@ -250,5 +267,6 @@ class Exchange:
             "parent": leg.parent.id if leg.parent else None,
         }
         if leg.direction == "out":
+            facts |= {"tag": leg.tag, "rescue": leg.is_rescue}
             facts |= {"diversion": leg.diversions, "diversionHeader": leg.diversion_header()}
         return facts

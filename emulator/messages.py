@@ -43,12 +43,17 @@ class Request:
 
 @dataclass
 class Answer:
-    """What goes back. ``drop`` closes the connection and sends nothing at all."""
+    """What goes back, the body within ``slow_s`` seconds.
+
+    ``drop`` closes the connection and sends nothing at all, ``reset`` with it breaks it off.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    reset: bool = False
+    slow_s: float = 0.0
 
 
 def json_answer(status: int, value: Any, headers: dict[str, str] | None = None) -> Answer:

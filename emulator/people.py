@@ -99,4 +99,4 @@ def _act(person: Person, leg: Leg, exchange: Exchange) -> None:
         exchange.lose(leg)
     else:
         cause, move = ENDINGS.get(person.does, (person.cause or "", Move.END))
-        exchange.end(leg, cause, move)
+        exchange.end(leg, cause, move, by="person")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emulator.accounts import Account, Application, Number
-from emulator.callbacks import Callbacks
+from emulator.callbacks import Callbacks, Event
 from emulator.clock import Scheduler, Workers
 from emulator.errors import ApiError, ControlError
 from emulator.exchange import Exchange
-from emulator.faults import Faults
+from emulator.faults import Fault, Faults
 from emulator.legs import Leg
 from emulator.limits import Limits
 from emulator.log import Log
@@ -55,12 +55,17 @@ class Platform:
         self.switches = Switches(settings.switches)
         self.account = Account()
         self.people = People(self.switches)
-        self.faults = Faults()
+        self.faults = Faults(self.switches)
         self.limits = Limits()
         self._scheduler = Scheduler()
         self._workers = Workers()
         self.callbacks = Callbacks(
-            self.switches, self._scheduler, self._workers, self.log, self.account.note_failure
+            self.switches,
+            self._scheduler,
+            self._workers,
+            self.log,
+            self.account.note_failure,
+            strike=self._strike,
         )
         self.exchange = Exchange(
             self.base, self.switches, self._scheduler, self.callbacks, self.people, self.log
@@ -80,6 +85,12 @@ class Platform:
         for number in settings.numbers:
             self.account.numbers[number] = Number(number, application.id)
         return application
+
+    def _strike(self, event: Event) -> Fault | None:
+        """Return the fault that strikes the callback of an event."""
+        return self.faults.take_for_callback(
+            event["eventType"], lambda: self.exchange.caller_of([event["callId"]])
+        )
 
     def close(self) -> None:
         """Let every call fall silent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import struct
 import sys
 import threading
 import time
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _LARGEST_BODY = 1024 * 1024
+_PIECES = 5
+"""In how many parts a slow body is sent."""
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""The option of a socket whose end the other side sees as a reset."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -81,15 +86,29 @@ class _Connection(BaseHTTPRequestHandler):
     def _send(self, answer: Answer) -> None:
         if answer.drop:
             self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
+            if answer.reset:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+                socket.close(self.connection.detach())
+            else:
+                self.connection.shutdown(socket.SHUT_RDWR)
             return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        if answer.slow_s:
+            self._trickle(answer.body, answer.slow_s / _PIECES)
+        else:
+            self.wfile.write(answer.body)
         self.wfile.flush()
+
+    def _trickle(self, body: bytes, pause_s: float) -> None:
+        size = len(body) // _PIECES + 1
+        for start in range(0, len(body), size):
+            self.wfile.flush()
+            time.sleep(pause_s)
+            self.wfile.write(body[start : start + size])
 
     # http.server finds a method's handler by this name.
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - see above

@@ -87,7 +87,7 @@ SWITCHES: dict[str, Switch] = {
         "ORIGINATOR_CANCEL", (), "the cause when a ringing B leg is hung up through the API"
     ),
     "shuffle_callbacks": _off("reorder and duplicate the callbacks of a call"),
-    "seed": Switch(0.0, (), "what the shuffling starts from"),
+    "seed": Switch(0.0, (), "what the shuffling, and faults by chance, start from"),
     "location": Switch("relative", ("relative", "absolute"), "the form of the Location header"),
     "diversion_get": Switch(
         "json", ("json", "as_printed"), "the diversion parameter of GET callbacks"

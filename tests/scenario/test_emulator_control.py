@@ -71,6 +71,8 @@ def test_dialled_numbers_come_into_being(lab: Lab) -> None:
         ("destinations", {"number": ANN, "cause": "lower case"}, "cause"),
         ("faults", {"does": "explode"}, "lose-answer"),
         ("faults", {"does": "drop", "on": {"colour": "red"}}, "path"),
+        ("faults", {"does": "drop", "on": {"event": "answer"}}, "overtake"),
+        ("faults", {"does": "drop", "chance": 2}, "0 to 1"),
         ("faults", {"does": "drop", "times": "often"}, "times"),
         ("faults", {"does": "status", "status": 99}, "status"),
         ("faults", {"does": "hang", "seconds": "long"}, "seconds"),
@@ -204,6 +206,46 @@ def test_faults_for_ever_until_they_are_cleared(lab: Lab) -> None:
     assert lab.api("GET", "calls").status_code == 200
 
 
+def test_a_connection_that_is_broken_off(lab: Lab) -> None:
+    lab.emulator.fault("reset")
+    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+        lab.api("GET", "calls")
+
+
+@pytest.mark.parametrize("path", ["calls", "calls/{}"])
+def test_a_body_that_takes_its_time(lab: Lab, path: str) -> None:
+    call_id = lab.dial()
+    lab.emulator.fault("slow", seconds=0.3)
+    method, body = ("GET", None) if path == "calls" else ("POST", TRANSFER)
+    with lab.api(method, path.format(call_id), body, stream=True) as response:
+        began = time.monotonic()
+        assert response.content
+        assert time.monotonic() - began >= 0.2
+    assert len(lab.emulator.calls()) == (2 if body else 1)
+
+
+def test_chance_is_the_same_for_the_same_caller_and_seed(lab: Lab) -> None:
+    def struck(seed: int, caller: str) -> list[int]:
+        lab.emulator.reset()
+        lab.emulator.switch(seed=seed)
+        lab.emulator.fault("status", chance=0.3, times=None)
+        call_id = lab.emulator.dial(caller, BUSINESS)
+        return [lab.api("GET", f"calls/{call_id}").status_code for _ in range(60)]
+
+    first = struck(1, CALLER)
+    assert 5 < first.count(503) < 35
+    assert struck(1, CALLER) == first
+    assert struck(2, CALLER) != first
+    assert struck(1, BOB) != first
+
+
+def test_chances_add_up(lab: Lab) -> None:
+    for status in (500, 502):
+        lab.emulator.fault("status", status=status, chance=0.5, times=None)
+    statuses = [lab.api("GET", "calls").status_code for _ in range(40)]
+    assert set(statuses) == {500, 502}
+
+
 # The log
 
 
@@ -211,18 +253,14 @@ def test_log_tells_everything_in_order(lab: Lab) -> None:
     a = lab.dial()
     b = lab.transfer(a, diversionTreatment="stack", diversionReason="away")
     lab.hear("answer", b)
-    lab.until(lambda: lab.emulator.log()[-1].get("status"))
+    lab.until(lambda: all("took" in row for row in lab.emulator.log("callback")))
     log = lab.control("GET", "log").json()
     assert [row["n"] for row in log] == list(range(len(log)))
     assert [row["time"] for row in log] == sorted(row["time"] for row in log)
-    assert [row.get("event") or row["kind"] for row in log] == [
-        "leg",
-        "incomingcall",
-        "answer",
-        "request",
-        "leg",
-        "answer",
-    ]
+    happened = [row["kind"] for row in log if row["kind"] in {"answered", "joined"}]
+    assert happened == ["answered", "answered", "joined"]
+    told = [row.get("event") or row["kind"] for row in log if row["kind"] not in set(happened)]
+    assert told == ["leg", "incomingcall", "answer", "request", "leg", "answer"]
     incoming, request, second = log[1], log[3], log[4]
     assert (incoming["url"], incoming["method"], incoming["status"], incoming["leg"]) == (
         f"{lab.ear.url}/a",

@@ -213,3 +213,58 @@ def test_get_callbacks_keep_the_query_of_the_url(lab: Lab) -> None:
     query = lab.hear("answer", lab.dial()).query
     assert query.startswith("tenant=7&eventType=answer&callId=c-")
     assert "&from=%2B19195550142&" in query
+
+
+@pytest.mark.parametrize(
+    ("does", "heard", "problems"),
+    [
+        ("delay", ["/a incomingcall", "/a answer", "/a hangup"], []),
+        ("overtake", ["/a incomingcall", "/a hangup", "/a answer"], []),
+        ("repeat", ["/a incomingcall", "/a answer", "/a hangup", "/a answer"], []),
+        ("lose", ["/a incomingcall", "/a hangup"], ["lost", "lost"]),
+        ("lose-first", ["/a incomingcall", "/f answer", "/a hangup"], ["lost"]),
+        (
+            "lose-answer",
+            ["/a incomingcall", "/a answer", "/f answer", "/a hangup"],
+            ["answer lost"],
+        ),
+    ],
+)
+def test_a_fault_on_the_way_of_an_event(
+    lab: Lab, does: str, heard: list[str], problems: list[str]
+) -> None:
+    lab.application(incomingCallFallbackUrl=f"{lab.ear.url}/f")
+    lab.emulator.fault(does, on={"event": "answer"}, seconds=0.3)
+    began = time.monotonic()
+    call = lab.emulator.dial(CALLER, BUSINESS)
+    lab.emulator.hang_up(call)
+    lab.until(lambda: len(lab.of(call)) == len(heard))
+    assert time.monotonic() - began > (0.25 if does in {"delay", "overtake", "repeat"} else 0)
+    assert [f"{each.path} {each.event['eventType']}" for each in lab.of(call)] == heard
+    assert [row["problem"] for row in lab.emulator.problems()] == problems
+    assert {row.get("fault") for row in lab.emulator.log("callback")} == {None, does}
+
+
+def test_a_call_that_was_given_up_hears_nothing_of_what_was_held_back(lab: Lab) -> None:
+    lab.post(f"phoneNumbers/{BUSINESS.replace('+', '%2B')}", {"fallbackNumber": ANN})
+    lab.emulator.fault("overtake", on={"event": "answer"}, seconds=0.2)
+    lab.emulator.fault("lose", on={"event": "incomingcall"})
+    call = lab.emulator.dial(CALLER, BUSINESS)
+    lab.until(lambda: lab.leg(call)["talksTo"])
+    time.sleep(0.3)
+    assert lab.story(call) == []
+    (rescue,) = (row for row in lab.emulator.log("leg") if row.get("rescue"))
+    assert lab.emulator.log("joined")[0]["with"] == rescue["callId"]
+    lab.emulator.hang_up(call)
+    assert [(row["callId"], row["by"]) for row in lab.emulator.log("ended")] == [
+        (call, "person"),
+        (rescue["callId"], "platform"),
+    ]
+
+
+def test_a_bridge_joins(lab: Lab) -> None:
+    a, b = lab.dial(), lab.post("calls", {"from": BUSINESS, "to": ANN})
+    lab.post("bridges", {"callIds": [a, b]})
+    lab.until(lambda: lab.emulator.log("joined"))
+    (joined,) = lab.emulator.log("joined")
+    assert {joined["callId"], joined["with"]} == {a, b}
