@@ -221,10 +221,21 @@ class Tasks:
         found = []
         for leg in job.record.current:
             if leg.state == SENDING:
-                legs = [] if leg.unsent else job.patience.legs_of(job.call_id, leg)
+                legs = self._made(job, leg)
                 sent = changes.dialed(leg, legs[0] or None) if legs else None
                 found.append(sent or self._send(job, leg))
         return changes.together(*found)
+
+    def _made(self, job: Job, leg: Leg) -> list[str]:
+        """Return what the request of a leg has made already.
+
+        Nothing if it is known that it was never executed; that is not known of the next one.
+        """
+        if not leg.unsent:
+            return job.patience.legs_of(job.call_id, leg)
+        unknown = changes.of_leg(leg, unsent=False)
+        self._ledger.update(job.call_id, lambda record, _: unknown(record))
+        return []
 
     def _make_sure(self, job: Job) -> None:
         """Raise CallGoneError unless the call is known to be active."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -60,6 +61,12 @@ class RedisServer:
         """End it as a crash does."""
         self._process.kill()
         self._process.wait()
+
+    def freeze(self, seconds: float) -> None:
+        """Let it say nothing for a while, as a host that swaps does."""
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         self.kill()

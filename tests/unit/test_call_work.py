@@ -442,3 +442,24 @@ def test_a_bridge_of_which_one_end_is_dead_is_found(house: House) -> None:
     house.pass_time(7300)
     assert house.record.state == states.OVER
     assert house.company.calls[A].state == "completed"
+
+
+def test_what_was_unsent_once_is_looked_for_when_the_next_who_sent_it_died(house: House) -> None:
+    house.hurry()
+    house.company.then("transfer", *[TryAgainError("503")] * 4)
+    with pytest.raises(NotRoutedError):
+        house.call(CHAIN)
+    assert house.leg("ann").unsent
+
+    def executed_by_a_worker_that_dies() -> None:
+        house.company.change(A, state="active")
+        url = f"https://we.example.com/callbacks/catapult/legs/{house.leg('ann').token}"
+        house.company.change(house.company.ring(ANN, url), state="active")
+        raise Killed
+
+    house.company.then("transfer", executed_by_a_worker_that_dies)
+    with pytest.raises(Killed):
+        house.tell("answer", to=CHAIN)
+    sent = house.company.names()
+    house.pass_time()
+    assert house.company.names() == sent
