@@ -87,8 +87,8 @@ class Ledger(Protocol):
     def clear(self, kind: str, name: str) -> bool:
         """Take back what was set for a name; return whether something was."""
 
-    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
-        """Return the next free moment for a paced request, and take it.
+    def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
+        """Return the next free moment for a paced request, and take it; see `next_free`.
 
         Moments of one `key` are `gap` seconds apart, over all workers.
         """
@@ -107,6 +107,18 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Close what is open; the next use opens it again."""
+
+
+def next_free(after: float, now: float, within: float) -> float | None:
+    """Return the next moment that is free of those from `after` on; None if it is not near enough.
+
+    Nobody who takes moments `within` so many seconds, with smaller gaps, gets twice as far ahead:
+    if they are, the clock has been set back, and the pace begins anew.
+    """
+    if after > now + 2 * within:
+        return now
+    moment = max(after, now)
+    return moment if moment <= now + within else None
 
 
 def setting_data(setting: Setting) -> dict[str, Any]:

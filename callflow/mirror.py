@@ -139,9 +139,9 @@ class MirroredLedger:
         """Take back what was set for a name; only the shared ledger can."""
         return self._shared.clear(kind, name)
 
-    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+    def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
-        return self._each(lambda ledger: ledger.slot(key, not_before, gap, now))
+        return self._each(lambda ledger: ledger.slot(key, gap, now, within))
 
     def prune(self, before: float) -> int:
         """Forget calls seen before an instant; return how many."""

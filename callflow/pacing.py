@@ -16,6 +16,9 @@ _WIDEST_GAP, _NARROWEST_GAP = 1.02, 0.02
 """Seconds between two turns. It begins with the documented rate of one request a second
 ("Catapult: Resource rate limits"); accounts differ, so good turns narrow it until one is not."""
 _NARROW, _BACK = 0.7, 1.3
+_QUEUE = 2.0
+"""Seconds ahead for which turns are given. A longer queue would keep the gaps with which it began,
+and be full of turns of those who have given up."""
 _CALM = 10.0
 """Seconds without a refusal after which no turns are needed, and what was learned is forgotten."""
 
@@ -27,19 +30,25 @@ class Pacer:
         self._ledger = ledger
         self._gap = _WIDEST_GAP
         self._too_narrow = 0.0
-        self._refused_at = 0.0
+        self._refused_at = -_CALM
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether requests have to take turns."""
+        if time.monotonic() - self._refused_at <= _CALM:
+            return True
+        self._gap, self._too_narrow = _WIDEST_GAP, 0.0
+        return False
 
     def turn(self) -> float | None:
-        """Return when (epoch seconds) the next request may go out; None for at once."""
+        """Return in how many seconds the next request may go out; None if the queue is full."""
         now = time.time()
-        if now - self._refused_at > _CALM:
-            self._gap, self._too_narrow = _WIDEST_GAP, 0.0
-            return None
-        return self._ledger.slot("requests", now, self._gap, now)
+        slot = self._ledger.slot("requests", self._gap, now, _QUEUE)
+        return None if slot is None else slot - now
 
     def refused(self, *, had_turn: bool) -> None:
         """Note that a request was refused for its rate."""
-        self._refused_at = time.time()
+        self._refused_at = time.monotonic()
         if had_turn:
             self._too_narrow = max(self._too_narrow, self._gap)
             self._gap = _WIDEST_GAP

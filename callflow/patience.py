@@ -31,6 +31,8 @@ T = TypeVar("T")
 REQUEST = 3.5
 """Seconds that one request may take before a look is taken at what became of it."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_FULL = 0.5
+"""Seconds until another turn is asked for when the queue is full."""
 _CLOCK_SKEW = 5.0
 """Seconds by which the platform's clock may differ from ours when legs are told apart by time."""
 
@@ -271,10 +273,13 @@ class Patience:
 
     def _take_turn(self) -> bool:
         """Wait for our turn while requests are refused for their rate; return whether they are."""
-        turn = self._pacer.turn()
-        if turn is not None:
-            self._sleep(turn - time.time(), TryAgainError("too many requests"))
-        return turn is not None
+        if not self._pacer.is_needed:
+            return False
+        too_many = TryAgainError("too many requests")
+        while (turn := self._pacer.turn()) is None:
+            self._sleep(_FULL, too_many)
+        self._sleep(turn, too_many)
+        return True
 
     def _time(self) -> float:
         """Return the seconds that the next request may take."""

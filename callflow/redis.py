@@ -176,10 +176,11 @@ class RedisLedger:
         with self._asking():
             return bool(self._db.hdel(self._key("settings", kind), name))
 
-    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+    def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
-        moments = [repr(float(moment)) for moment in (now, not_before, gap)]
-        return float(self._run(self._slot, key, *moments, _PACE_KEPT))
+        moments = [repr(float(moment)) for moment in (now, within, gap)]
+        slot = self._run(self._slot, key, *moments, _PACE_KEPT)
+        return None if slot is None else float(slot)
 
     def prune(self, before: float) -> int:
         """Forget calls seen before an instant, some at a time; return how many."""

@@ -71,11 +71,17 @@ return found
 
 SLOT = """
 local key = ARGV[1] .. 'pacing:' .. ARGV[2]
-local slot = math.max(tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(redis.call('GET', key) or 0))
+local now, within = tonumber(ARGV[3]), tonumber(ARGV[4])
+local slot = math.max(now, tonumber(redis.call('GET', key) or 0))
+if slot > now + 2 * within then
+  slot = now
+elseif slot > now + within then
+  return false
+end
 redis.call('SET', key, string.format('%.17g', slot + tonumber(ARGV[5])), 'EX', ARGV[6])
 return string.format('%.17g', slot)
 """
-"""Take the next free moment of a pace."""
+"""Take the next free moment of a pace, as `callflow.ledger.next_free` finds it."""
 
 PRUNE = """
 local prefix = ARGV[1]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from callflow.agenda import wake_at
-from callflow.ledger import LedgerError, Setting
+from callflow.ledger import LedgerError, Setting, next_free
 from callflow.record import Entry, Record, dump, dump_entries, load
 from catapult.values import read_json
 
@@ -175,12 +175,13 @@ class SqliteLedger:
             gone = db.execute("DELETE FROM settings WHERE kind = ? AND name = ?", (kind, name))
             return gone.rowcount > 0
 
-    def slot(self, key: str, not_before: float, gap: float, now: float) -> float:
+    def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
         with self._write() as db:
             row = db.execute("SELECT next FROM pacing WHERE key = ?", (key,)).fetchone()
-            slot = max(now, not_before, row[0] if row else 0.0)
-            db.execute("INSERT OR REPLACE INTO pacing VALUES (?, ?)", (key, slot + gap))
+            slot = next_free(row[0] if row else 0.0, now, within)
+            if slot is not None:
+                db.execute("INSERT OR REPLACE INTO pacing VALUES (?, ?)", (key, slot + gap))
             return slot
 
     def prune(self, before: float) -> int:

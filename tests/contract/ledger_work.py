@@ -122,6 +122,6 @@ def take_due(opened: Opener, process: int) -> list[str]:
     return taken
 
 
-def pace(opened: Opener, _: int) -> list[float]:
+def pace(opened: Opener, _: int) -> list[float | None]:
     ledger = opened()
-    return [ledger.slot("requests", NOW, 0.25, NOW) for _ in range(20)]
+    return [ledger.slot("requests", 0.25, NOW, 60) for _ in range(20)]

@@ -270,10 +270,20 @@ class TestRecent:
 
 class TestSlot:
     def test_moments_are_a_gap_apart(self, ledger: Ledger) -> None:
-        assert ledger.slot("a", NOW + 1, 0.2, NOW) == NOW + 1
-        assert ledger.slot("a", NOW, 0.2, NOW) == NOW + 1 + 0.2
-        assert ledger.slot("a", NOW, 0.2, NOW + 9) == NOW + 9
-        assert ledger.slot("b", NOW, 0.2, NOW) == NOW
+        assert ledger.slot("a", 0.2, NOW, 2) == NOW
+        assert ledger.slot("a", 0.2, NOW, 2) == NOW + 0.2
+        assert ledger.slot("a", 0.2, NOW + 9, 2) == NOW + 9
+        assert ledger.slot("b", 0.2, NOW, 2) == NOW
+
+    def test_nobody_queues_for_long(self, ledger: Ledger) -> None:
+        taken = [ledger.slot("a", 1, NOW, 2) for _ in range(9)]
+        assert taken == [NOW, NOW + 1, NOW + 2, *[None] * 6]
+        assert ledger.slot("a", 1, NOW + 1, 2) == NOW + 3
+
+    def test_a_clock_that_was_set_back_ends_the_queue(self, ledger: Ledger) -> None:
+        assert ledger.slot("a", 1, NOW + 100, 2) == NOW + 100
+        assert ledger.slot("a", 1, NOW, 2) == NOW
+        assert ledger.slot("a", 1, NOW, 2) == NOW + 1
 
 
 class TestPrune:
@@ -445,9 +455,9 @@ class Twins(RuleBasedStateMachine):
     def clear(self, kind: str, name: str) -> None:
         self.same(lambda ledger: ledger.clear(kind, name))
 
-    @rule(key=NAMES, not_before=TIMES, gap=st.floats(0, 2), now=TIMES)
-    def slot(self, key: str, not_before: float, gap: float, now: float) -> None:
-        self.same(lambda ledger: ledger.slot(key, not_before, gap, now))
+    @rule(key=NAMES, gap=st.floats(0, 2), now=TIMES, within=st.floats(0, 4))
+    def slot(self, key: str, gap: float, now: float, within: float) -> None:
+        self.same(lambda ledger: ledger.slot(key, gap, now, within))
 
     @rule(before=TIMES)
     def prune(self, before: float) -> None:

@@ -199,7 +199,7 @@ class TestSize:
     def test_everything_but_settings_expires(self, server: RedisServer) -> None:
         ledger = RedisLedger(server.url, days=2)
         ledger.update("c-1", lambda record, _: ring("t-1")(record))
-        ledger.slot("requests", 0, 1, time.time())
+        ledger.slot("requests", 1, time.time(), 2)
         with server.client() as client:
             keys = client.keys()
             assert len(keys) == 7
