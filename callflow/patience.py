@@ -16,6 +16,7 @@ from catapult.errors import (
     TryAgainError,
     UnknownOutcomeError,
 )
+from catapult.wire import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -212,7 +213,7 @@ class Patience:
         """Return the ids of the calls that were made for a leg. Raises GaveUpError."""
 
         def listed(timeout: float) -> list[CallResource]:
-            return self._client.list_calls(to=leg.transfer_to, timeout=timeout)
+            return self._client.list_calls(to=leg.transfer_to, size=MAX_PAGE, timeout=timeout)
 
         try:
             calls = self._insist(listed) or []

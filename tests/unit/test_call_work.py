@@ -103,9 +103,9 @@ class Company:
             raise CallNotActiveError("404")
         return self.calls[call_id]
 
-    def list_calls(self, *, to: str, **_: Any) -> list[CallResource]:
+    def list_calls(self, *, to: str, size: int = 25, **_: Any) -> list[CallResource]:
         self._happens("list", to)
-        return [call for call in self.calls.values() if call.to == to]
+        return [call for call in self.calls.values() if call.to == to][: -size - 1 : -1]
 
     def ring(self, to: str, url: str | None) -> str:
         """Ring somebody."""
@@ -463,3 +463,16 @@ def test_what_was_unsent_once_is_looked_for_when_the_next_who_sent_it_died(house
     sent = house.company.names()
     house.pass_time()
     assert house.company.names() == sent
+
+
+def test_a_leg_is_found_among_many_to_the_same_destination(house: House) -> None:
+    def executed_while_others_ring_there() -> None:
+        url = f"https://we.example.com/callbacks/catapult/legs/{house.leg('ann').token}"
+        house.company.change(house.company.ring(ANN, url), state="active")
+        for number in range(100):
+            house.company.ring(ANN, f"https://we.example.com/{number}")
+        raise UnknownOutcomeError("no answer")
+
+    house.company.then("transfer", executed_while_others_ring_there)
+    house.call(CHAIN)
+    assert house.company.names() == ["transfer"]
