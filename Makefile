@@ -13,7 +13,7 @@ FUZZ_READY := $(VENV)/.fuzz-ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --require-hashes -r
 INSTALL := $(BIN)/python $(PIP_INSTALL)
 
-.PHONY: help demo run test lint docs bench soak fuzz lock audit clean
+.PHONY: help demo run test faults lint docs bench soak fuzz lock audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*##  *\(.*\)/make \1	\2/p' Makefile
@@ -26,6 +26,9 @@ run: $(READY)  ## serve for real; settings come from the environment
 
 test: $(DEV_READY)  ## every test
 	@$(BIN)/pytest -n 4 --dist worksteal
+
+faults: $(DEV_READY)  ## 10,000 calls while everything goes wrong; SEED=… repeats a run, LEDGER=redis
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) --ledger $(or $(LEDGER),sqlite)
 
 lint: $(DEV_READY)  ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -1,0 +1,85 @@
+"""What befalls the service and its ledger while calls are placed, drawn from one seed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from tests.faults import house
+
+if TYPE_CHECKING:
+    from tests.faults.kept import Befalls, Kept
+    from tests.faults.run import Edition
+    from tests.faults.served import Served
+
+_RECOVERY = 2.0
+"""Seconds that are left between an outage of Redis and a restart of the service: what a host has
+done meanwhile is lost if both go, as docs/ledger.md says."""
+
+
+class Chaos:
+    """Each trouble has a thread and dice of its own."""
+
+    def __init__(self, edition: Edition, served: Served, kept: Kept) -> None:
+        self.struck: Counter[str] = Counter()
+        self.failures: list[BaseException] = []
+        self._served = served
+        self._seed, self._furthest = edition.seed, edition.furthest
+        self._edition = 0
+        self._stop = threading.Event()
+        outage = threading.Lock() if kept.url.startswith("redis") else nullcontext()
+        troubles: tuple[tuple[str, float, Befalls, Any], ...] = (
+            ("worker killed", 1.0, served.kill_worker, nullcontext()),
+            ("service restarted", 8.0, served.restart, outage),
+            ("clock stepped", 3.0, self._step_clock, nullcontext()),
+            ("rules edited well", 1.0, self._edit_well, nullcontext()),
+            ("rules edited badly", 1.0, self._edit_badly, nullcontext()),
+            *((name, 4.0, does, outage) for name, does in kept.troubles(served).items()),
+        )
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, every * edition.pace, does, lock))
+            for name, every, does, lock in troubles
+            if edition.troubles is None or name in edition.troubles
+        ]
+
+    def start(self) -> None:
+        """Let it begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let nothing more befall anybody; what lasts is over when this returns."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+        self._served.write_rules(house.rules(self._edition))
+        if self.failures:
+            raise self.failures[0]
+
+    def _run(self, name: str, every: float, does: Befalls, lock: Any) -> None:
+        """Let a trouble befall them about `every` so many seconds."""
+        dice = random.Random(f"{self._seed}/{name}")  # noqa: S311 - no secret
+        try:
+            while not self._stop.wait(every * dice.uniform(0.5, 1.5)):
+                with lock:
+                    does(dice)
+                    self.struck[name] += 1
+                    if not isinstance(lock, nullcontext):
+                        self._stop.wait(_RECOVERY)
+        except BaseException as failure:  # noqa: BLE001 - told by `stop`
+            self.failures.append(failure)
+
+    def _step_clock(self, dice: random.Random) -> None:
+        now = self._served.clock()
+        step = dice.choice((1, 5, 30, 100)) * dice.uniform(-1.0, 1.0)
+        self._served.set_clock(max(-self._furthest, min(now + step, self._furthest)))
+
+    def _edit_well(self, _dice: random.Random) -> None:
+        self._edition += 1
+        self._served.write_rules(house.rules(self._edition))
+
+    def _edit_badly(self, dice: random.Random) -> None:
+        self._served.write_rules(dice.choice(house.BAD_RULES))
