@@ -129,7 +129,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     # A chunked body is cut off here; that it is too long shows only with one byte more.
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     ledger = _open_ledger(settings)
-    rulebook = Rulebook(settings.rules_path, tell)
+    rulebook = Rulebook(settings.rules_path, tell, ledger)
     client = Client(
         settings.api_url,
         settings.user_id or "-",

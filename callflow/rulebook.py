@@ -1,8 +1,12 @@
-"""The rules in force: read again when the file changes, never replaced by bad ones."""
+"""The rules in force: read again when the file changes, never replaced by bad ones.
+
+A process that starts while the file is bad has the rules that were good last, from the ledger.
+"""
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import datetime as dt
 import hashlib
 import threading
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from callflow.background import Breath, many_objects_that_stay
+from callflow.ledger import LedgerError, Setting
 from routing.conditions import Call, Facts
 from routing.problems import RulesError, text_of_rules
 from routing.reader import read
@@ -22,10 +27,15 @@ from routing.router import route
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from callflow.ledger import Ledger
     from routing.rules import RuleSet
 
 _INTERVAL = 0.4
 """Seconds between two looks at the file, so that an edit is in force within one second."""
+_KEPT, _LAST_GOOD = "rules", "last good"
+"""Kind and name under which the ledger keeps the last good rules."""
+_MOST_KEPT = 64
+"""Pieces of a file that the ledger keeps; writing a larger one would hold up calls."""
 _PIECE = 1 << 14
 """Bytes of the file that are read at a time."""
 
@@ -40,17 +50,20 @@ class Status:
 
 
 class Rulebook:
-    """Keeps the last good rules of one file.
+    """Keeps the last good rules of one file, also in the ledger if it is given and the file small.
 
     `tell` is called with what happened to the file and details, for logs and metrics.
     """
 
-    def __init__(self, path: str, tell: Callable[..., None]) -> None:
+    def __init__(self, path: str, tell: Callable[..., None], ledger: Ledger | None = None) -> None:
         self._path = Path(path)
+        self._ledger = ledger
         self._tell = tell
         self._rules: RuleSet | None = None
         self._seen: tuple[int, int, int] | None = None
         self._content: bytes | None = None
+        self._good: list[bytes] = []
+        self._has_looked = False
         self._asked = 0.0
         self._old: list[_Old] = []
         self._stop = threading.Event()
@@ -67,12 +80,15 @@ class Rulebook:
         self.read(breathe)
         if self.status is self._told:
             return
-        self._told = self.status
         if self._rules is not None and self.status.error is None:
+            self._keep()
             warnings = len(self._rules.warnings)
             self._tell("rules-loaded", digest=self.status.digest, warnings=warnings)
         else:
+            if not self._has_looked:
+                self._recall(breathe)
             self._tell("rules-refused", error=self.status.error, in_force=self.status.digest)
+        self._told, self._has_looked = self.status, True
 
     def read(self, breathe: Callable[[], None] = lambda: None) -> None:
         """Read the file if it has changed; good rules come into force.
@@ -122,6 +138,7 @@ class Rulebook:
             if self._rules is not None:
                 self._old.append(_Old(self._rules))
             self._rules = rules
+            self._good = text.pieces
             self.status = Status(rules.digest, time.time(), None)
 
     def _refuse(self, content: bytes | None, error: str) -> None:
@@ -129,6 +146,33 @@ class Rulebook:
             self._seen = self._content = None
         if error != self.status.error:
             self.status = Status(self.status.digest, self.status.loaded_at, error)
+
+    def _keep(self) -> None:
+        """Let the ledger keep the rules, for processes that start while the file is broken."""
+        pieces, self._good = self._good, []
+        if self._ledger is None or not 0 < len(pieces) <= _MOST_KEPT:
+            return
+        text = "".join(_Decoded(pieces))
+        with contextlib.suppress(LedgerError):  # they are in force all the same
+            if self._kept() != text:
+                self._ledger.set(_KEPT, Setting(_LAST_GOOD, text, None))
+
+    def _recall(self, breathe: Callable[[], None]) -> None:
+        """Take the rules that were good last, if the ledger has them and they still are.
+
+        What a process has from before it forked may be older.
+        """
+        with contextlib.suppress(LedgerError, RulesError):
+            text = self._kept()
+            if text is not None:
+                rules = read(text, breathe)
+                _warm(rules, breathe)
+                self._rules = rules
+                self.status = Status(rules.digest, time.time(), self.status.error)
+
+    def _kept(self) -> str | None:
+        kept = self._ledger.settings(_KEPT, time.time()) if self._ledger else []
+        return kept[0].value if kept else None
 
     def watch(self) -> None:
         """Look at the file again and again, in a thread of its own, until `close`."""
@@ -169,12 +213,12 @@ class _Decoded:
     """The text of a file's bytes, a piece at a time."""
 
     def __init__(self, pieces: list[bytes]) -> None:
-        self._pieces = pieces
+        self.pieces = pieces
 
     def __iter__(self) -> Iterator[str]:
         """Yield the text; raises UnicodeDecodeError."""
         decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        for piece in self._pieces:
+        for piece in self.pieces:
             yield decoder.decode(piece)
         yield decoder.decode(b"", final=True)
 
@@ -184,7 +228,7 @@ class _Decoded:
             for _ in self:
                 breathe()
         except UnicodeDecodeError:
-            text_of_rules(b"".join(self._pieces))
+            text_of_rules(b"".join(self.pieces))
 
 
 def _digest(pieces: list[bytes], breathe: Callable[[], None]) -> bytes:

@@ -207,10 +207,9 @@ def test_a_worker_that_died_with_bad_rules_is_forgotten() -> None:
         service.write_rules(BROKEN)
         wait_until(lambda: len(service.logged("rules-refused")) == 2)
         assert service.metrics()["callrouter_rules_good"] == 0
-        children = f"/proc/{service.process.pid}/task/{service.process.pid}/children"
-        victim = int(Path(children).read_text().split()[0])
+        victim = _children(service)[0]
         os.kill(victim, signal.SIGKILL)
-        # Its successor has no good rules, and says so.
+        # Its successor has the last good rules, and says that the file is broken.
         wait_until(lambda: len(service.logged("rules-refused")) == 3)
         service.write_rules(rules(1))
         wait_until(lambda: service.metrics()["callrouter_rules_good"] == 1, 3)
@@ -231,3 +230,21 @@ def test_without_good_rules_at_the_start_no_call_is_routed_until_there_are() -> 
         wait_until(lambda: service.metrics()["callrouter_rules_good"] == 1, 3)
         assert service.post(event("answer", call_id, NUMBER)).status_code == 200
         assert service.transfers(call_id)[0].body["transferTo"] == "+19195552001"
+
+
+def test_a_worker_that_starts_while_the_file_is_broken_has_the_last_good_rules() -> None:
+    with Service(rules(3), stub=True, forgiven=("Worker (pid:",)) as service:
+        service.write_rules(BROKEN)
+        wait_until(lambda: len(service.logged("rules-refused")) == 2)
+        for pid in _children(service):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(service.logged("rules-refused")) == 4)
+        assert {reached(service) for _ in range(8)} == {"+19195552003"}
+        status, state = service.readiness()
+        assert (status, "otherwize" in state["rules"]["lastError"]) == (503, True)
+        assert state["rules"]["hash"] == service.logged("rules-loaded")[0]["digest"]
+
+
+def _children(service: Service) -> list[int]:
+    pid = service.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
