@@ -7,6 +7,7 @@ import json
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,7 +25,6 @@ from tests.faults.served import Served
 from tests.service import wait_until
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Callable, Iterator
 
     from callflow.ledger import Ledger
@@ -109,7 +109,7 @@ def run(edition: Edition, traced: int = 5) -> Result:
                     result = Result(
                         edition,
                         account,
-                        chaos.struck,
+                        chaos.struck + Counter({"service ended by itself": served.ended_by_itself}),
                         served.said,
                         list(served.output),
                         settled - began,

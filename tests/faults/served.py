@@ -54,6 +54,8 @@ class Served:
         self._plant = plant
         self.said: Counter[str] = Counter()
         """How often each message was logged."""
+        self.ended_by_itself = 0
+        self._handling, self._stopped = threading.Lock(), threading.Event()
         self.output: deque[str] = deque(maxlen=200_000)
         """What it wrote, the last lines of it."""
 
@@ -77,9 +79,22 @@ class Served:
             **({"FAULTS_PLANT": self._plant} if self._plant else {}),
         }
         self._start()
+        threading.Thread(target=self._keep, daemon=True).start()
         return self
 
+    def _keep(self) -> None:
+        """Start the service again when it ends by itself, as hosts do."""
+        while not self._stopped.wait(0.2):
+            with self._handling:
+                if self._process.poll() is not None and not self._stopped.is_set():
+                    self.ended_by_itself += 1
+                    self._launch()
+
     def _start(self) -> None:
+        self._launch()
+        wait_until(self._answers, 60)
+
+    def _launch(self) -> None:
         self._process = subprocess.Popen(
             procfile("web"),
             cwd=PROJECT,
@@ -89,10 +104,8 @@ class Served:
             text=True,
         )
         threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
-        wait_until(self._answers, 30)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, list(self.output)[-20:]
         try:
             return requests.get(f"{self.url}/healthz", timeout=5).ok
         except requests.RequestException:
@@ -108,12 +121,15 @@ class Served:
 
     def stop(self) -> None:
         """Stop it at once."""
-        process = getattr(self, "_process", None)
-        if process is not None:
-            process.kill()
-            for worker in self.workers():
-                _end(worker)
-            process.wait()
+        self._stopped.set()
+        with self._handling:
+            process = getattr(self, "_process", None)
+            if process is not None:
+                workers = self.workers()
+                process.kill()
+                for worker in workers:
+                    _end(worker)
+                process.wait()
 
     def is_ready(self) -> bool:
         """Whether it has good rules and its ledger."""
@@ -139,9 +155,10 @@ class Served:
 
     def restart(self, _dice: random.Random) -> None:
         """Stop the service as a host does, and start it again."""
-        self._process.send_signal(signal.SIGTERM)
-        self._process.wait(40)
-        self._start()
+        with self._handling:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(40)
+            self._start()
 
     def fill_disk(self, dice: random.Random) -> None:
         """Let the workers there are write to no file for a while."""
