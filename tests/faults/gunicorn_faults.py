@@ -30,15 +30,15 @@ def _transfers_blindly() -> None:
 
 
 def _forgets() -> None:
-    """Let nobody take over from a worker that has died."""
-    from callflow import agenda, redis, sqlite  # noqa: PLC0415
+    """Let nobody take over from a worker that has died. In SQLite only."""
+    from callflow import agenda, sqlite  # noqa: PLC0415
 
     wake_at = agenda.wake_at
 
     def never(record: Any) -> float | None:
         return None if record.holder is not None else wake_at(record)
 
-    redis.wake_at = sqlite.wake_at = never
+    sqlite.wake_at = never
 
 
 def _hangs_up_nobody() -> None:
