@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BY_RULES, BY_FALLBACK_URL = "reached by the rules", "reached by the rules, told at the fallback URL"
 AT_FALLBACK_NUMBER, REFUSED, ANNOUNCED = "reached at the fallback number", "refused", "announced"
+GIVEN_BACK = "given back, and the fallback URL did not take it: lost by contract"
 TOLD_SORRY, LEFT, LOST = "told that nobody can be reached", "the caller left", "LOST"
 KINDS = ("leg", "answered", "joined", "ended", "request", "callback")
 """The kinds of the log's entries that are needed, in this order."""
@@ -49,6 +50,10 @@ class Call:
     sentences: list[str] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     by_fallback: bool = False
+    given_back: bool = False
+    """Whether the first URL gave the call back with a 503."""
+    in_vain: bool = False
+    """Whether the platform then failed to tell the fallback URL."""
     end_was_heard: bool = False
     """Whether the service was told that the caller's leg has ended."""
 
@@ -63,8 +68,13 @@ class Call:
             return AT_FALLBACK_NUMBER
         if joined:
             return BY_FALLBACK_URL if self.by_fallback else BY_RULES
+        return self._unreached()
+
+    def _unreached(self) -> str:
         if self.line.ends == "announced" and self.sentences and not self.legs:
             return ANNOUNCED
+        if self.in_vain and not self.legs:
+            return GIVEN_BACK
         if self.caller.by == "person":
             return LEFT
         if self.caller.by == "router":
@@ -84,9 +94,7 @@ class Call:
 
         If the service never heard that the caller has left, only the platform can end the leg.
         """
-        if self.caller.ended is None:
-            yield "the caller still waits, or talks"
-        elif self.how_it_ended() == LOST:
+        if self.how_it_ended() == LOST:
             yield f"the caller was lost: ended by the {self.caller.by}"
         yield from self._rung_twice()
         yield from self._left_over(linger)
@@ -210,6 +218,13 @@ def _count_callback(account: Account, owners: dict[str, Call], row: dict[str, An
     was_heard = row.get("problem") in {None, "answer lost"}
     if row["event"] == "hangup" and row["leg"] in account.calls and was_heard:
         account.calls[row["leg"]].end_was_heard = True
+    call = account.calls.get(row["leg"])
+    if call is not None and row["event"] == "answer":
+        refused = row.get("problem") == "answered 503"
+        if at_fallback:
+            call.in_vain = call.given_back and not was_heard and not refused
+        else:
+            call.given_back, call.in_vain = refused, False
     if at_fallback:
         account.at_fallback += 1
         if row["leg"] in owners and was_heard:

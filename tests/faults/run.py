@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from callflow.ledger import LedgerError
 from callflow.record import OVER
 from tests.faults import house
-from tests.faults.accountant import KINDS, Account, account_for
+from tests.faults.accountant import GIVEN_BACK, KINDS, Account, account_for
 from tests.faults.chaos import Chaos
 from tests.faults.company import Company
 from tests.faults.kept import KINDS as LEDGERS
@@ -102,10 +102,12 @@ def run(edition: Edition, traced: int = 5) -> Result:
                     calmed = time.monotonic()
                     left = _settle(company, edition)
                     settled = time.monotonic()
+                    account = account_for(company.log(*KINDS))
+                    for leg in left:
+                        company.hang_up(leg["callId"])
                     ledger = kept.open()
                     served.set_clock(served.clock() + _LONG_AFTER)
                     _until(lambda: not list(_unfinished(ledger)), edition.clean)
-                    account = account_for(company.log(*KINDS))
                     result = Result(
                         edition,
                         account,
@@ -116,9 +118,7 @@ def run(edition: Edition, traced: int = 5) -> Result:
                         settled - calmed,
                         account.violations(edition.linger),
                     )
-                    for leg in left:
-                        what = f"in progress long after the last fault: {_brief(leg)}"
-                        result.violations.setdefault(leg["callId"], []).append(what)
+                    _judge_left(result, left)
                     _judge_ledger(result, ledger)
                     _judge_places(result)
                     _judge_answers(result)
@@ -198,6 +198,14 @@ def _records(ledger: Ledger) -> list[Record]:
         return ledger.recent(1_000_000)
     except LedgerError:
         return []
+
+
+def _judge_left(result: Result, left: list[dict[str, Any]]) -> None:
+    for leg in left:
+        call = result.account.calls.get(leg["callId"])
+        if call is None or call.how_it_ended() != GIVEN_BACK:
+            what = f"in progress long after the last fault: {_brief(leg)}"
+            result.violations.setdefault(leg["callId"], []).append(what)
 
 
 def _judge_ledger(result: Result, ledger: Ledger) -> None:

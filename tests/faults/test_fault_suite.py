@@ -56,7 +56,7 @@ def test_a_transfer_that_is_repeated_blindly_is_found() -> None:
 
 def test_a_call_that_is_forgotten_with_its_worker_is_found() -> None:
     forgetful = replace(HASTY, plant="forgets", lines=("follow",), latency=0.5, settle=12)
-    assert "still waits" in broken(run(forgetful, traced=0))
+    assert "long after the last fault" in broken(run(forgetful, traced=0))
 
 
 def test_a_leg_that_is_not_hung_up_is_found() -> None:
