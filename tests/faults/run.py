@@ -89,7 +89,7 @@ def run(edition: Edition, traced: int = 5) -> Result:
             try:
                 with Company(served.callback_url, edition.seed) as company:
                     served.start(company.url)
-                    wait_until(served.is_ready, 30)
+                    wait_until(served.is_ready, 60)
                     chaos = Chaos(edition, served, kept)
                     began = time.monotonic()
                     company.disturb(edition.latency, edition.roughness)

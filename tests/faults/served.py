@@ -29,7 +29,6 @@ from tests.service import (
     clean_environment,
     free_port,
     procfile,
-    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class Served:
             "FAULTS_CLOCK": str(self._clock_path),
             **({"FAULTS_PLANT": self._plant} if self._plant else {}),
         }
-        self._start()
+        self._launch()
         threading.Thread(target=self._keep, daemon=True).start()
         return self
 
@@ -90,10 +89,6 @@ class Served:
                     self.ended_by_itself += 1
                     self._launch()
 
-    def _start(self) -> None:
-        self._launch()
-        wait_until(self._answers, 60)
-
     def _launch(self) -> None:
         self._process = subprocess.Popen(
             procfile("web"),
@@ -104,12 +99,6 @@ class Served:
             text=True,
         )
         threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/healthz", timeout=5).ok
-        except requests.RequestException:
-            return False
 
     def _listen(self, stream: Any) -> None:
         with stream:
@@ -158,7 +147,7 @@ class Served:
         with self._handling:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(40)
-            self._start()
+            self._launch()
 
     def fill_disk(self, dice: random.Random) -> None:
         """Let the workers there are write to no file for a while."""
