@@ -175,18 +175,17 @@ class Patience:
             if not joined():  # by a worker that died before it could say so
                 raise
 
-    def is_active(self, call_id: str) -> bool:
-        """Return whether a call is active; False when it is over. Raises GaveUpError.
+    def active(self, call_id: str) -> CallResource:
+        """Return a call that is active. Raises CallGoneError, GaveUpError.
 
         A state in between (being set up, or coming back from a transfer) is waited out. A call
         that went out is none of ours to route.
         """
-        try:
-            while not (call := self.look(call_id)).is_active:
-                self._wait(GaveUpError("the call does not become active"))
-        except CallGoneError:
-            return False
-        return call.direction != "out"
+        while not (call := self.look(call_id)).is_active:
+            self._wait(GaveUpError("the call does not become active"))
+        if call.direction == "out":
+            raise CallGoneError("it is not an incoming call")
+        return call
 
     def look(self, call_id: str) -> CallResource:
         """Return a call as it is. Raises CallGoneError if it is over, GaveUpError."""

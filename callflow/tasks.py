@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from callflow.facts import FactFinder
     from callflow.ledger import Ledger
     from callflow.patience import Patience
+    from catapult.wire import CallResource
     from routing.conditions import Facts
     from routing.route import Attempt, Move, Route
     from routing.rules import Destination, RuleSet
@@ -204,7 +205,10 @@ class Tasks:
 
     def _next(self, job: Job) -> Change:
         """Make the move that follows an attempt that did not connect."""
-        self._make_sure(job)
+        call = self._make_sure(job)
+        if call is not None and call.bridge_id is not None:
+            # They were joined by a worker that died before it could say so, and have parted since.
+            return changes.together(changes.noted("joined"), changes.moved("refused"))
         chosen, progress = self._at(job)
         outcome = job.record.outcome or FAILURE
 
@@ -237,10 +241,9 @@ class Tasks:
         self._ledger.update(job.call_id, lambda record, _: unknown(record))
         return []
 
-    def _make_sure(self, job: Job) -> None:
-        """Raise CallGoneError unless the call is known to be active."""
-        if job.record.doubt and not job.patience.is_active(job.call_id):
-            raise CallGoneError("the call is not active any more")
+    def _make_sure(self, job: Job) -> CallResource | None:
+        """Raise CallGoneError unless the call is known to be active; return it if it was asked."""
+        return job.patience.active(job.call_id) if job.record.doubt else None
 
     def _at(self, job: Job) -> tuple[Route, routes.Progress]:
         """Return the route of a call in progress, and how far it is on it."""

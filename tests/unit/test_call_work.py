@@ -476,3 +476,22 @@ def test_a_leg_is_found_among_many_to_the_same_destination(house: House) -> None
     house.company.then("transfer", executed_while_others_ring_there)
     house.call(CHAIN)
     assert house.company.names() == ["transfer"]
+
+
+def test_who_was_joined_by_a_worker_that_died_and_has_parted_is_not_transferred(
+    house: House,
+) -> None:
+    house.call(GROUP)
+
+    def joined_and_killed() -> None:
+        house.company.change(A, bridge_id="b-1")
+        raise Killed
+
+    house.company.then("bridge", joined_and_killed)
+    with pytest.raises(Killed):
+        house.tell_of("ann", "answer")
+    house.tell_of("ann", "hangup", "NORMAL_CLEARING")
+    house.tell_of("bob", "hangup", "ORIGINATOR_CANCEL")
+    house.pass_time()
+    assert "transfer" not in house.company.names()
+    assert house.company.sent[-1] == ("hang-up", A)
