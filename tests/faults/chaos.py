@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.faults import house
 
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from tests.faults.kept import Befalls, Kept
     from tests.faults.run import Edition
     from tests.faults.served import Served
-
-_RECOVERY = 2.0
-"""Seconds that are left between an outage of Redis and a restart of the service: what a host has
-done meanwhile is lost if both go, as docs/ledger.md says."""
 
 
 class Chaos:
@@ -30,18 +25,17 @@ class Chaos:
         self._seed, self._furthest = edition.seed, edition.furthest
         self._edition = 0
         self._stop = threading.Event()
-        outage = threading.Lock() if kept.url.startswith("redis") else nullcontext()
-        troubles: tuple[tuple[str, float, Befalls, Any], ...] = (
-            ("worker killed", 1.0, served.kill_worker, nullcontext()),
-            ("service restarted", 8.0, served.restart, outage),
-            ("clock stepped", 3.0, self._step_clock, nullcontext()),
-            ("rules edited well", 1.0, self._edit_well, nullcontext()),
-            ("rules edited badly", 1.0, self._edit_badly, nullcontext()),
-            *((name, 4.0, does, outage) for name, does in kept.troubles(served).items()),
+        troubles: tuple[tuple[str, float, Befalls], ...] = (
+            ("worker killed", 1.0, served.kill_worker),
+            ("service restarted", 8.0, served.restart),
+            ("clock stepped", 3.0, self._step_clock),
+            ("rules edited well", 1.0, self._edit_well),
+            ("rules edited badly", 1.0, self._edit_badly),
+            *((name, 4.0, does) for name, does in kept.troubles(served).items()),
         )
         self._threads = [
-            threading.Thread(target=self._run, args=(name, every * edition.pace, does, lock))
-            for name, every, does, lock in troubles
+            threading.Thread(target=self._run, args=(name, every * edition.pace, does))
+            for name, every, does in troubles
             if edition.troubles is None or name in edition.troubles
         ]
 
@@ -59,16 +53,13 @@ class Chaos:
         if self.failures:
             raise self.failures[0]
 
-    def _run(self, name: str, every: float, does: Befalls, lock: Any) -> None:
+    def _run(self, name: str, every: float, does: Befalls) -> None:
         """Let a trouble befall them about `every` so many seconds."""
         dice = random.Random(f"{self._seed}/{name}")  # noqa: S311 - no secret
         try:
             while not self._stop.wait(every * dice.uniform(0.5, 1.5)):
-                with lock:
-                    does(dice)
-                    self.struck[name] += 1
-                    if not isinstance(lock, nullcontext):
-                        self._stop.wait(_RECOVERY)
+                does(dice)
+                self.struck[name] += 1
         except BaseException as failure:  # noqa: BLE001 - told by `stop`
             self.failures.append(failure)
 

@@ -71,6 +71,7 @@ class Served:
             "CALLBACK_PASSWORD": PASSWORD,
             "ROUTING_RULES": str(self.rules_path),
             "LEDGER_URL": self._ledger_url,
+            "LEDGER_COPIES": str(self.rules_path.with_name("copies.sqlite3")),
             "PORT": str(self.port),
             "WEB_CONCURRENCY": str(WORKERS),
             "GUNICORN_CMD_ARGS": f"--config {_SETTINGS}",
