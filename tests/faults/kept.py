@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -72,6 +73,7 @@ class Shared:
 
     def __init__(self, _folder: Path) -> None:
         self._server = RedisServer(durable=True)
+        self._lock = threading.Lock()
         self.url = self._server.url
 
     def __enter__(self) -> Self:
@@ -86,11 +88,23 @@ class Shared:
 
     def troubles(self, _served: Served) -> dict[str, Befalls]:
         return {
-            "Redis restarted": self._restart,
-            "Redis stopped": lambda dice: self._server.freeze(dice.uniform(0.3, 3.0)),
-            "Redis paused": self._pause,
-            "Redis full": self._fill,
+            "Redis restarted": self._alone(self._restart),
+            "Redis stopped": self._alone(self._freeze),
+            "Redis paused": self._alone(self._pause),
+            "Redis full": self._alone(self._fill),
         }
+
+    def _alone(self, does: Befalls) -> Befalls:
+        """Let nothing else befall Redis meanwhile."""
+
+        def alone(dice: random.Random) -> None:
+            with self._lock:
+                does(dice)
+
+        return alone
+
+    def _freeze(self, dice: random.Random) -> None:
+        self._server.freeze(dice.uniform(0.3, 3.0))
 
     def _restart(self, dice: random.Random) -> None:
         self._server.kill()
