@@ -21,7 +21,7 @@ _SHOWN = 10
 @click.option("--calls", default=10_000, show_default=True)
 @click.option("--seed", type=int, help="Draws what goes wrong; a fresh one if not given.")
 @click.option("--ledger", type=click.Choice(["sqlite", "redis"]), default="sqlite")
-@click.option("--rate", default=25.0, show_default=True, help="Calls a second.")
+@click.option("--rate", default=14.0, show_default=True, help="Calls a second.")
 @click.option("--plant", help="A bug to be found, by name.")
 @click.option("--log", type=click.Path(path_type=Path), help="Where to keep the service's log.")
 def main(

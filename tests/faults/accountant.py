@@ -17,7 +17,7 @@ BY_RULES, BY_FALLBACK_URL = "reached by the rules", "reached by the rules, told 
 AT_FALLBACK_NUMBER, REFUSED, ANNOUNCED = "reached at the fallback number", "refused", "announced"
 GIVEN_BACK = "given back, and the fallback URL did not take it: lost by contract"
 TOLD_SORRY, LEFT, LOST = "told that nobody can be reached", "the caller left", "LOST"
-KINDS = ("leg", "answered", "joined", "ended", "request", "callback")
+KINDS = ("leg", "joined", "ended", "request", "callback")
 """The kinds of the log's entries that are needed, in this order."""
 
 
@@ -30,7 +30,6 @@ class Leg:
     began: float
     is_rescue: bool = False
     is_created: bool = False
-    answered: float | None = None
     joined: float | None = None
     ended: float | None = None
     by: str | None = None
@@ -176,8 +175,6 @@ def account_for(log: Iterable[dict[str, Any]]) -> Account:
                 leg.is_created = row["parent"] is None
                 owners[call_id] = account.calls[parent]
                 account.calls[parent].legs.append(leg)
-        elif kind == "answered":
-            legs[call_id].answered = row["time"]
         elif kind == "joined":
             legs[call_id].joined = legs[row["with"]].joined = row["time"]
         elif kind == "ended":

@@ -42,7 +42,7 @@ class Edition:
     seed: int
     calls: int
     ledger: str = "sqlite"
-    rate: float = 25.0
+    rate: float = 14.0
     """Calls a second."""
     pace: float = 3.0
     latency: float = 0.02
@@ -238,7 +238,7 @@ def _trace(call_id: str, company: Company, ledger: Ledger) -> Iterator[str]:
     ours = {call_id} | {
         row["callId"] for row in company.log("leg") if call_id in (row["parent"], row.get("tag"))
     }
-    for row in company.log(*KINDS):
+    for row in company.log("answered", *KINDS):
         named = {row.get("callId"), row.get("leg"), *row.get("path", "").split("/")}
         if ours & named or call_id in str(row.get("body", "")):
             rows.append((row["time"], f"company {_shown(row)}"))
