@@ -16,7 +16,6 @@ from catapult.errors import (
     TryAgainError,
     UnknownOutcomeError,
 )
-from catapult.wire import MAX_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +33,8 @@ REQUEST = 3.5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _FULL = 0.5
 """Seconds until another turn is asked for when the queue is full."""
+_LISTED = 100
+"""Newest calls to a destination among which a leg is looked for."""
 _CLOCK_SKEW = 5.0
 """Seconds by which the platform's clock may differ from ours when legs are told apart by time."""
 
@@ -212,7 +213,7 @@ class Patience:
         """Return the ids of the calls that were made for a leg. Raises GaveUpError."""
 
         def listed(timeout: float) -> list[CallResource]:
-            return self._client.list_calls(to=leg.transfer_to, size=MAX_PAGE, timeout=timeout)
+            return self._client.list_calls(to=leg.transfer_to, size=_LISTED, timeout=timeout)
 
         try:
             calls = self._insist(listed) or []

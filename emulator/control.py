@@ -91,9 +91,10 @@ def show_problems(platform: Platform, _query: Values, _id: str) -> list[Values]:
     return platform.log.problems()
 
 
-def show_calls(platform: Platform, _query: Values, _id: str) -> list[Values]:
-    """Every leg, in order of appearance, and who is connected with whom."""
-    return [_show(platform, leg) for leg in platform.exchange.legs.values()]
+def show_calls(platform: Platform, query: Values, _id: str) -> list[Values]:
+    """Every leg in order of appearance, and who talks to whom; ``open`` skips those that ended."""
+    legs = platform.exchange.legs.values()
+    return [_show(platform, leg) for leg in legs if not (leg.final and query.get("open"))]
 
 
 def _show(platform: Platform, leg: Leg) -> Values:
