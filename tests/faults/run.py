@@ -102,7 +102,8 @@ def run(edition: Edition, traced: int = 5) -> Result:
                     calmed = time.monotonic()
                     left = _settle(company, edition)
                     settled = time.monotonic()
-                    account = account_for(company.log(*KINDS))
+                    log = list(company.log(*KINDS))
+                    account = account_for(log)
                     for leg in left:
                         company.hang_up(leg["callId"])
                     ledger = kept.open()
@@ -123,7 +124,7 @@ def run(edition: Edition, traced: int = 5) -> Result:
                     _judge_places(result)
                     _judge_answers(result)
                     for call_id in list(filter(None, result.violations))[:traced]:
-                        result.traces[call_id] = list(_trace(call_id, company, ledger))
+                        result.traces[call_id] = list(_trace(call_id, log, ledger))
                     ledger.close()
             finally:
                 served.stop()
@@ -232,13 +233,15 @@ def _judge_answers(result: Result) -> None:
         result.violations.setdefault("", []).append(what)
 
 
-def _trace(call_id: str, company: Company, ledger: Ledger) -> Iterator[str]:
+def _trace(call_id: str, log: list[dict[str, Any]], ledger: Ledger) -> Iterator[str]:
     """Yield what the phone company and the ledger saw of a call, line by line."""
     rows = []
     ours = {call_id} | {
-        row["callId"] for row in company.log("leg") if call_id in (row["parent"], row.get("tag"))
+        row["callId"]
+        for row in log
+        if row["kind"] == "leg" and call_id in (row["parent"], row.get("tag"))
     }
-    for row in company.log("answered", *KINDS):
+    for row in log:
         named = {row.get("callId"), row.get("leg"), *row.get("path", "").split("/")}
         if ours & named or call_id in str(row.get("body", "")):
             rows.append((row["time"], f"company {_shown(row)}"))
