@@ -166,9 +166,9 @@ class Callbacks:
         taken = any(self._attempt(url, message, number) for number, url in enumerate(urls))
         if self.closed:
             return
-        if fault is not None and message.suffers("repeat"):
+        if taken and fault is not None and message.suffers("repeat"):
             self._repeat(message, fault.seconds)
-        if message.failed is not None and not taken:
+        if not taken and message.failed is not None:
             message.failed()
 
     def _repeat(self, message: Message, seconds: float) -> None:
