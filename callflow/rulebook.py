@@ -63,7 +63,7 @@ class Rulebook:
         self._seen: tuple[int, int, int] | None = None
         self._content: bytes | None = None
         self._good: list[bytes] = []
-        self._has_looked = False
+        self._has_last_good = False
         self._asked = 0.0
         self._old: list[_Old] = []
         self._stop = threading.Event()
@@ -78,6 +78,10 @@ class Rulebook:
     def look(self, breathe: Callable[[], None] = lambda: None) -> None:
         """Read the file if it has changed, and tell what came of that; see `read`."""
         self.read(breathe)
+        if self.status.error is None:
+            self._has_last_good = True
+        elif not self._has_last_good:
+            self._has_last_good = self._recall(breathe)
         if self.status is self._told:
             return
         if self._rules is not None and self.status.error is None:
@@ -85,10 +89,8 @@ class Rulebook:
             warnings = len(self._rules.warnings)
             self._tell("rules-loaded", digest=self.status.digest, warnings=warnings)
         else:
-            if not self._has_looked:
-                self._recall(breathe)
             self._tell("rules-refused", error=self.status.error, in_force=self.status.digest)
-        self._told, self._has_looked = self.status, True
+        self._told = self.status
 
     def read(self, breathe: Callable[[], None] = lambda: None) -> None:
         """Read the file if it has changed; good rules come into force.
@@ -157,18 +159,22 @@ class Rulebook:
             if self._kept() != text:
                 self._ledger.set(_KEPT, Setting(_LAST_GOOD, text, None))
 
-    def _recall(self, breathe: Callable[[], None]) -> None:
+    def _recall(self, breathe: Callable[[], None]) -> bool:
         """Take the rules that were good last, if the ledger has them and they still are.
 
-        What a process has from before it forked may be older.
+        What a process has from before it forked may be older. Return whether the ledger answered.
         """
-        with contextlib.suppress(LedgerError, RulesError):
+        try:
             text = self._kept()
+        except LedgerError:
+            return False
+        with contextlib.suppress(RulesError):
             if text is not None:
                 rules = read(text, breathe)
                 _warm(rules, breathe)
                 self._rules = rules
                 self.status = Status(rules.digest, time.time(), self.status.error)
+        return True
 
     def _kept(self) -> str | None:
         kept = self._ledger.settings(_KEPT, time.time()) if self._ledger else []

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 BY_RULES, BY_FALLBACK_URL = "reached by the rules", "reached by the rules, told at the fallback URL"
 AT_FALLBACK_NUMBER, REFUSED, ANNOUNCED = "reached at the fallback number", "refused", "announced"
-GIVEN_BACK = "given back, and the fallback URL did not take it: lost by contract"
+GIVEN_BACK = "given back, and the other try told nobody: lost by contract"
 TOLD_SORRY, LEFT, LOST = "told that nobody can be reached", "the caller left", "LOST"
 KINDS = ("leg", "joined", "ended", "request", "callback")
 """The kinds of the log's entries that are needed, in this order."""
+
+_HEARD = {None, "answer lost"}
+"""What may be wrong with a callback that the service has taken all the same."""
 
 
 @dataclass
@@ -49,10 +52,10 @@ class Call:
     sentences: list[str] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     by_fallback: bool = False
-    given_back: bool = False
-    """Whether the first URL gave the call back with a 503."""
+    first_try: str | None = None
+    """What was wrong with telling the first URL that the call is answered."""
     in_vain: bool = False
-    """Whether the platform then failed to tell the fallback URL."""
+    """Whether it was given back once, and nobody was told by the platform's other try."""
     end_was_heard: bool = False
     """Whether the service was told that the caller's leg has ended."""
 
@@ -212,16 +215,17 @@ def _count_callback(account: Account, owners: dict[str, Call], row: dict[str, An
         account.struck[f"callback: {row['fault']}"] += 1
     if "problem" in row and "fault" not in row:
         account.failed[row["problem"].partition(":")[0]] += 1
-    was_heard = row.get("problem") in {None, "answer lost"}
+    was_heard = row.get("problem") in _HEARD
     if row["event"] == "hangup" and row["leg"] in account.calls and was_heard:
         account.calls[row["leg"]].end_was_heard = True
     call = account.calls.get(row["leg"])
     if call is not None and row["event"] == "answer":
-        refused = row.get("problem") == "answered 503"
+        problem = row.get("problem")
         if at_fallback:
-            call.in_vain = call.given_back and not was_heard and not refused
+            tries = [call.first_try, problem]
+            call.in_vain = tries.count("answered 503") == 1 and not _HEARD & set(tries)
         else:
-            call.given_back, call.in_vain = refused, False
+            call.first_try, call.in_vain = problem, False
     if at_fallback:
         account.at_fallback += 1
         if row["leg"] in owners and was_heard:
