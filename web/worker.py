@@ -102,10 +102,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if spent > self.cfg.graceful_timeout:
                 return
             if spent > _LINGER:
-                for greenlet, patience in list(self._waiting.items()):
-                    greenlet.kill(patience, block=False)
+                for greenlet in list(self._waiting):
+                    gevent.get_hub().loop.run_callback(self._let_go, greenlet)
             self.notify()
             gevent.sleep(0.05)
+
+    def _let_go(self, greenlet: Any) -> None:
+        """End a connection, unless its next request has come since: that one is answered."""
+        patience = self._waiting.get(greenlet)
+        if patience is not None:
+            greenlet.throw(patience)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to stop."""
