@@ -199,7 +199,7 @@ class Callbacks:
         if message.suffers("lose") or (number == 0 and message.suffers("lose-first")):
             return None, "lost"
         status, problem = self._request(url, message)
-        if number == 0 and message.suffers("lose-answer"):
+        if status is not None and number == 0 and message.suffers("lose-answer"):
             return None, "answer lost"
         if status is not None and not 200 <= status < 300:
             problem = f"answered {status}"
