@@ -32,6 +32,7 @@ bind = f"0.0.0.0:{settings.port}"
 workers = settings.workers
 # One thread of each worker waits for all its connections: a slow platform stops nobody else.
 worker_class = "web.worker.Worker"
+logger_class = "web.worker.Log"
 # The code and the rules are loaded once, and the workers share their memory.
 preload_app = True
 # A callback needs a connection of its own, and one to the platform.
@@ -74,6 +75,8 @@ def on_starting(server: Any) -> None:
 def post_fork(_server: Any, _worker: Any) -> None:
     """Let the worker have an event loop of its own."""
     gevent.reinit()
+    # Hardly anything that a call leaves behind is garbage for the collector.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def post_worker_init(worker: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
@@ -201,7 +201,8 @@ class Tasks:
         call = Call(record.to, record.caller, now, record.anonymous, record.diverted)
         chosen = route(rules, call, facts)
         move = routes.first_move(chosen, facts)
-        return Start(chosen, move, changes.decided(chosen, rules.digest, now.timestamp(), facts))
+        decided = changes.decided(chosen, rules.digest, now.timestamp(), facts)
+        return Start(chosen, move, changes.together(decided, changes.skipped(move)))
 
     def _next(self, job: Job) -> Change:
         """Make the move that follows an attempt that did not connect."""
@@ -214,7 +215,7 @@ class Tasks:
 
         def decide(record: Record, in_progress: Callable[[str], int], facts: Facts) -> Start:
             move = routes.next_move(chosen, progress, outcome, facts, job.record.cause)
-            start = Start(chosen, move, changes.together())
+            start = Start(chosen, move, changes.skipped(move))
             return self._begin(job, record, in_progress, start)
 
         return self._make(job, self._with_facts(job, decide))
@@ -265,16 +266,16 @@ class Tasks:
     def _start(self, record: Record, in_progress: Callable[[str], int], start: Start) -> Start:
         """Note the legs of a move, before anything is sent; of a move without any, nothing."""
         move, attempt = start.move, start.move.attempt
-        noted = changes.together(start.noted, changes.skipped(move))
         if attempt is None:
-            return replace(start, noted=noted)
-        noted(record)
+            return start
+        start.noted(record)
         record.progress = to_builtins(move.progress)
         record.round += 1
         record.outcome = record.cause = None
         legs = [leg for leg in self._legs(record, attempt) if _has_room(leg, attempt, in_progress)]
         record.legs = [*record.legs, *legs]
-        return replace(start, legs=legs)
+        start.legs.extend(legs)
+        return start
 
     def _make(self, job: Job, start: Start) -> Change:
         """Make a move: ring its destinations, or end the call."""

@@ -69,7 +69,8 @@ class Worker:
         me = secrets.token_hex(8)
         budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
         deadline = time.monotonic() + budget
-        taken = self._take(call_id, me, fact)
+        self._tasks.ask_ahead()
+        taken = self._take(call_id, me, fact, at_once=True)
         while taken is not None:
             record, task, start = taken
             patience = self._patience(call_id, me, deadline, record.held_until)
@@ -80,10 +81,12 @@ class Worker:
                 return
 
     def _take(
-        self, call_id: str, me: str, fact: Callable[[Record], None] | None
+        self, call_id: str, me: str, fact: Callable[[Record], None] | None, *, at_once: bool = False
     ) -> tuple[Record, Task, Start | None] | None:
-        """Apply a fact and take the call if something is due and nobody has it; else let go."""
-        self._tasks.ask_ahead()
+        """Apply a fact and take the call if something is due and nobody has it; else let go.
+
+        What can be decided then is decided `at_once`.
+        """
 
         def change(
             record: Record, in_progress: Callable[[str], int]
@@ -94,7 +97,8 @@ class Worker:
                 agenda.reckon(record, now)
             task = _next_task(record, me, now)
             if task is not None:
-                return record, task, self._tasks.start_at_once(record, task, in_progress)
+                start = self._tasks.start_at_once(record, task, in_progress) if at_once else None
+                return record, task, start
             if fact is None and record.holder == holder:
                 raise UnchangedError
             return None

@@ -288,6 +288,9 @@ def _word(value: object) -> str:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
+    found = headers.get(name)
+    if found is not None:
+        return found
     return next((value for key, value in headers.items() if key.lower() == name), "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
@@ -49,12 +48,10 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
 def _chosen(
     rules: RuleSet, call: Call, line: Line, rule: Rule, facts: Facts, trace: Trace
 ) -> Route:
-    plain = _plain(rules, call, line, rule.name, rule.stages, trace)
     action = rule.stages[0].action
-    if isinstance(action, TransferAction) and action.follow_me:
-        return plain
-    reason = reason_of(rule.conditions, facts)
-    return replace(plain, reason=reason) if reason else plain
+    follows = isinstance(action, TransferAction) and action.follow_me
+    reason = None if follows else reason_of(rule.conditions, facts)
+    return _plain(rules, call, line, rule.name, rule.stages, trace, reason)
 
 
 def _plain(
@@ -64,8 +61,9 @@ def _plain(
     rule: str,
     stages: tuple[Stage, ...],
     trace: Trace,
+    reason: str | None = None,
 ) -> Route:
-    """Return a route with the reason that no condition gave."""
+    """Return a route with its conditions' reason, or the one that there is without."""
     return Route(
         line=line.name if line else None,
         title=line.title if line else call.to,
@@ -73,7 +71,7 @@ def _plain(
         to=call.to,
         caller=_shown(call),
         owned=call.to if is_number(call.to) else rules.owned or call.to,
-        reason=reason_without_conditions(stages[0]),
+        reason=reason or reason_without_conditions(stages[0]),
         stages=stages,
         trace=trace,
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 from flask import json
@@ -15,18 +14,19 @@ from gevent import socket
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     LimitRequestHeaders,
     LimitRequestLine,
+    NoMoreData,
     ParseException,
     UnsupportedTransferCoding,
 )
-from gunicorn.util import write_nonblock  # type: ignore[import-untyped]
+from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
+from gunicorn.util import close, write_nonblock  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class TooSlowError(ParseException):  # type: ignore[misc]
@@ -55,7 +55,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._waiting: dict[Any, gevent.Timeout] = {}
+        self._waiting: set[_Arrivals] = set()
         self._pools: list[Pool] = []
         self._told_to_stop: Event | None = None
 
@@ -102,16 +102,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
             if spent > self.cfg.graceful_timeout:
                 return
             if spent > _LINGER:
-                for greenlet in list(self._waiting):
-                    gevent.get_hub().loop.run_callback(self._let_go, greenlet)
+                for arrivals in self._waiting:
+                    arrivals.end()
             self.notify()
             gevent.sleep(0.05)
-
-    def _let_go(self, greenlet: Any) -> None:
-        """End a connection, unless its next request has come since: that one is answered."""
-        patience = self._waiting.get(greenlet)
-        if patience is not None:
-            greenlet.throw(patience)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Begin to stop."""
@@ -119,28 +113,29 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if self._told_to_stop is not None:
             self._told_to_stop.set()
 
-    @contextlib.contextmanager
-    def timeout_ctx(self) -> Iterator[None]:
-        """Bound the time in which the next request of a connection must come."""
-        greenlet = gevent.getcurrent()
-        with gevent.Timeout(self.cfg.keepalive, False) as patience:  # type: ignore[arg-type]
-            self._waiting[greenlet] = patience
-            try:
-                yield
-            finally:
-                del self._waiting[greenlet]
-
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Answer a request; a client that does not read its answer is as good as gone."""
-        req.body.reader = _Timely(req.body.reader)
-        sock.settimeout(_ARRIVAL)
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Answer the requests of one connection."""
+        arrivals = _Arrivals(client, self.cfg.keepalive)
+        parser = RequestParser(self.cfg, client, addr)
+        parser.unreader = arrivals
+        request = None
         try:
-            super().handle_request(listener_name, req, sock, addr)
-        except TimeoutError as full:
-            raise BrokenPipeError(errno.EPIPE, "the answer is not read") from full
-        sock.settimeout(None)
-        if req.unreader.buf.tell():  # it asks for more at once: others are served in between
-            gevent.sleep(0)
+            while True:
+                self._waiting.add(arrivals)
+                request = next(parser)
+                self._waiting.discard(arrivals)
+                client.settimeout(_ARRIVAL)
+                self.handle_request(listener.getsockname(), request, client, addr)
+                request = None
+                if arrivals.begin():  # it asks for more at once: others are served in between
+                    gevent.sleep(0)
+        except (StopIteration, NoMoreData, OSError):
+            return  # the client has gone, or does not read its answer, which is as good
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has an answer
+            self.handle_error(request, client, addr, error)
+        finally:
+            self._waiting.discard(arrivals)
+            close(client)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read."""
@@ -157,14 +152,46 @@ class Worker(GeventWorker):  # type: ignore[misc]
             write_nonblock(client, answer.encode())
 
 
-class _Timely:
-    """Reads a body, as long as it arrives in time."""
+class _Arrivals(SocketUnreader):  # type: ignore[misc]
+    """Reads what a client sends; a request that has begun must arrive in time."""
 
-    def __init__(self, reader: Any) -> None:
-        self._reader = reader
-        self._deadline = time.monotonic() + _ARRIVAL
+    def __init__(self, sock: Any, patience: float) -> None:
+        super().__init__(sock)
+        self._patience = patience
+        self._deadline: float | None = None
 
-    def read(self, size: int) -> bytes:
-        with gevent.Timeout(max(0.0, self._deadline - time.monotonic()), TooSlowError):
-            data: bytes = self._reader.read(size)
-            return data
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """Return what has arrived; nothing when the client has gone, or is idle for too long."""
+        now = time.monotonic()
+        left = self._patience if self._deadline is None else self._deadline - now
+        if left <= 0:
+            raise TooSlowError
+        self.sock.settimeout(left)
+        try:
+            data: bytes = super().chunk(size_hint)
+        except TimeoutError:
+            if self._deadline is None:
+                return b""
+            raise TooSlowError from None
+        if self._deadline is None:
+            self._deadline = time.monotonic() + _ARRIVAL
+        return data
+
+    def begin(self) -> bool:
+        """Wait for the next request; return whether it has begun already."""
+        has_begun = bool(self.buf.tell())
+        self._deadline = time.monotonic() + _ARRIVAL if has_begun else None
+        return has_begun
+
+    def end(self) -> None:
+        """Read no more, unless a request has begun."""
+        if self._deadline is None:
+            with contextlib.suppress(OSError):
+                # gevent's own would break off the waiting, even if a request has just arrived.
+                self.sock._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
+
+
+class Log(Logger):  # type: ignore[misc]
+    """gunicorn's log without a line for each request: what happens to calls is told elsewhere."""
+
+    access_log_enabled = False
