@@ -79,6 +79,8 @@ def one_of(parameter: str, value: str, allowed: tuple[str, ...]) -> str:
 
     Raises InvalidParameterError when the list does not have it.
     """
+    if value in allowed:
+        return value
     if isinstance(value, str):
         for known in allowed:
             if value.lower() == known.lower():

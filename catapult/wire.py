@@ -244,7 +244,7 @@ def read_response(
     `now` is the time in epoch seconds; it turns the reset time of a rate limit into a wait. Any
     status but 2xx raises the CatapultError that `catapult.errors` has for it.
     """
-    data = _json_or_none(body)
+    data = _json_or_none(body) if body else None
     if 200 <= status < 300:
         return data
     fields = data if isinstance(data, Mapping) else {}

@@ -79,15 +79,16 @@ class Trace:
     def steps(self) -> tuple[TraceStep, ...]:
         """Each rule tried; only the last one held."""
         if self._words is None:
+            holding = len(self._tried) - 1 if self._last is None else -1
             steps = [
-                TraceStep(rule.name, False, because(rule.conditions, self._call, self._facts))
-                for rule in self._tried
+                TraceStep(
+                    rule.name,
+                    number == holding,
+                    because(rule.conditions, self._call, self._facts),
+                )
+                for number, rule in enumerate(self._tried)
             ]
-            if self._last:
-                steps.append(self._last)
-            else:
-                steps[-1] = replace(steps[-1], held=True)
-            self._words = tuple(steps)
+            self._words = (*steps, self._last) if self._last else tuple(steps)
         return self._words
 
 
