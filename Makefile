@@ -1,5 +1,5 @@
 # Everything a developer, an operator or CI does. Each target sets up what it needs; Python 3.11 or
-# newer with venv and headers, a C compiler, and make are all that must be there before.
+# newer with venv, and make, are all that must be there before.
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done)

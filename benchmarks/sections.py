@@ -22,7 +22,6 @@ from benchmarks.sides import (
     NOOP_16,
     NOOP_GEVENT,
     OURS,
-    OURS_128,
     running,
 )
 from tests.service import BIN, PROJECT, clean_environment
@@ -155,7 +154,7 @@ def opened(taken: Round) -> float:
 def slow(plan: Plan) -> Section:
     """An API that takes 200 ms, over TLS."""
     figures, all_taken = [], []
-    for side, rate, limit in ((OURS, 200, 1.03), (OURS_128, 800, 1.06)):
+    for side, rate, limit in ((OURS, 200, 1.03), (OURS, 800, 1.06)):
         load = Load(connections=rate, seconds=plan.seconds + 2, rate=rate, api_ms=200)
         taken = routed(plan, [side], load, tls=True)
         all_taken.append(taken)

@@ -54,11 +54,6 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
 
-def _ours(**settings: str) -> Side:
-    name = "callrouter" + "".join(f", {key}={value}" for key, value in settings.items())
-    return Side(name, tuple(procfile("web")), PROJECT, settings)
-
-
 def _flask(name: str, module: str, *, worker: str = "gthread", threads: int = 64) -> Side:
     gunicorn = (BIN / "gunicorn", "--worker-class", worker, "--workers", "2")
     threaded = worker == "gthread"
@@ -72,7 +67,7 @@ def _express(processes: int) -> Side:
     return Side(name, ("node", "server.js", str(processes)), PEERS / "express")
 
 
-OURS, OURS_128 = _ours(), _ours(WEB_THREADS="128")
+OURS = Side("callrouter", tuple(procfile("web")), PROJECT)
 EXPRESS, EXPRESS_2 = _express(1), _express(2)
 FLASK_SDK = _flask("Flask + bandwidth-sdk", "flask_sdk")
 FLASK_SESSION = _flask("Flask + requests.Session", "flask_session")
