@@ -1,8 +1,7 @@
 """Kept connections to one origin, and one HTTP exchange at a time on each.
 
-requests reads what the environment says of proxies and certificates, http.client connects,
-httptools reads the answers. A whole session of requests for each exchange costs many times as
-much.
+http.client connects, by a proxy if requests finds one in the environment; httptools reads the
+answers. A whole session of requests for each exchange costs many times as much.
 """
 
 from __future__ import annotations
@@ -206,15 +205,15 @@ class _Way(NamedTuple):
 
 def _way_to(url: str) -> _Way:
     """Return the way to an origin, by what the environment says of proxies and certificates."""
-    found = _environment(url)
-    certificates = found["verify"] if isinstance(found["verify"], str) else certifi.where()
+    given = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    certificates = given or certifi.where()
     if not Path(certificates).exists():
         raise InvalidParameterError("REQUESTS_CA_BUNDLE", "names no file")
     parts = urlsplit(url)
     is_tls, host = parts.scheme == "https", parts.hostname or ""
     port = parts.port or (443 if is_tls else 80)
     direct = _Way(is_tls, host, port, parts.netloc.rpartition("@")[2], "", {}, None, certificates)
-    proxy = found["proxy"]
+    proxy = _proxy_for(url)
     if not proxy:
         return direct
     via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
@@ -229,22 +228,16 @@ def _way_to(url: str) -> _Way:
     return by_proxy._replace(prefix=f"http://{direct.authority}", headers=headers)
 
 
-def _environment(url: str) -> dict[str, Any]:
-    """Return what the environment says of a proxy and of certificates, as requests reads it.
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names, as requests reads it."""
+    if not {"http_proxy", "https_proxy", "all_proxy"} & {name.lower() for name in os.environ}:
+        return None  # as nearly everywhere, which need not wait until requests is imported
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415
 
-    Most say nothing, and need not wait until requests is imported.
-    """
-    if not _SPEAKING & {name.lower() for name in os.environ}:
-        return {"proxy": None, "verify": None}
-    import requests  # noqa: PLC0415
-    from requests.utils import select_proxy  # noqa: PLC0415
-
-    with requests.Session() as session:
-        found: Any = session.merge_environment_settings(url, {}, None, None, None)
-    return {"proxy": select_proxy(url, found["proxies"]), "verify": found["verify"]}
+    proxy: str | None = select_proxy(url, get_environ_proxies(url))
+    return proxy
 
 
-_SPEAKING = {"http_proxy", "https_proxy", "all_proxy", "requests_ca_bundle", "curl_ca_bundle"}
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
