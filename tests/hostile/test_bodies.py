@@ -84,11 +84,11 @@ class Sender:
 
 
 @pytest.fixture
-def sender(hostile: Service) -> Iterator[Sender]:
-    sender = Sender(hostile)
+def sender(stubbed: Service) -> Iterator[Sender]:
+    sender = Sender(stubbed)
     yield sender
     sender.connection.close()
-    assert hostile.request("GET", "/healthz", auth=None).status_code == 200
+    assert stubbed.request("GET", "/healthz", auth=None).status_code == 200
 
 
 @given(body=st.binary(max_size=300))
@@ -141,11 +141,11 @@ def test_numbers(sender: Sender, number: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1E400", r'"\ud800"', r'"\u0000\u009b31m"', "1.5e3"])
-def test_what_was_recorded_can_be_shown(hostile: Service, value: str) -> None:
+def test_what_was_recorded_can_be_shown(stubbed: Service, value: str) -> None:
     call_id = new_call_id()
     body = json.dumps(event("answer", call_id, PLAIN))[:-1] + f', "x": {value}}}'
-    assert Sender(hostile).send("POST", CALLBACKS, body.encode(), Connection="close") == 200
-    shown = {name: hostile.env[name] for name in ("LEDGER_URL", "ROUTING_RULES")}
+    assert Sender(stubbed).send("POST", CALLBACKS, body.encode(), Connection="close") == 200
+    shown = {name: stubbed.env[name] for name in ("LEDGER_URL", "ROUTING_RULES")}
     for option in ([], ["--json"]):
         done = run("flask", "calls", "show", call_id, *option, env=shown)
         assert (done.returncode, done.stderr) == (0, "")

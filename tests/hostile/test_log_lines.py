@@ -34,7 +34,7 @@ PLACES = ("from", "to", "cause", "tag", "callState", "time", "applicationId", "e
 @pytest.fixture(scope="module")
 def talkative() -> Iterator[Service]:
     """At DEBUG, with failures of the phone company to tell of."""
-    with Service(RULES, stub=True, LOG_LEVEL="DEBUG", WEB_THREADS="4") as service:
+    with Service(RULES, stub=True, LOG_LEVEL="DEBUG") as service:
         yield service
 
 

@@ -70,10 +70,10 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_too_large(hostile: Service, name: str) -> None:
+def test_too_large(stubbed: Service, name: str) -> None:
     request, status = LARGE[name]
     begun = time.monotonic()
-    answer = exchange(hostile, request)
+    answer = exchange(stubbed, request)
     assert time.monotonic() - begun < 5
     # Whoever still sends when we close may not get to read why.
     assert answer == b"" or statuses(answer)[0] == status, answer[:200]
@@ -98,28 +98,28 @@ FRAMING = {
 
 
 @pytest.mark.parametrize("name", FRAMING)
-def test_a_request_hidden_in_another_is_not_carried_out(hostile: Service, name: str) -> None:
+def test_a_request_hidden_in_another_is_not_carried_out(stubbed: Service, name: str) -> None:
     """Where the end of a request is in doubt, nothing behind it is taken for another."""
     call_id = new_call_id()
-    answer = exchange(hostile, HEAD + FRAMING[name] + good(call_id))
+    answer = exchange(stubbed, HEAD + FRAMING[name] + good(call_id))
     assert answer.startswith(b"HTTP/1.1 ")
     if 200 in statuses(answer):
         assert statuses(answer) == [400, 200], answer  # the first was understood, and no event
         assert name == "an underscore for a hyphen"
     else:
-        assert hostile.transfers(call_id) == []
+        assert stubbed.transfers(call_id) == []
 
 
-def test_garbage_behind_a_request_is_no_request(hostile: Service) -> None:
+def test_garbage_behind_a_request_is_no_request(stubbed: Service) -> None:
     call_id = new_call_id()
-    answer = exchange(hostile, good(call_id) + b"\x00\xff garbage\r\n\r\n" + good(call_id))
+    answer = exchange(stubbed, good(call_id) + b"\x00\xff garbage\r\n\r\n" + good(call_id))
     assert statuses(answer) == [200, 400]
-    assert len(hostile.transfers(call_id)) == 1
+    assert len(stubbed.transfers(call_id)) == 1
 
 
-def test_many_requests_at_once_are_answered_in_order(hostile: Service) -> None:
+def test_many_requests_at_once_are_answered_in_order(stubbed: Service) -> None:
     calls = [new_call_id() for _ in range(30)]
     bad = HEAD + b"Content-Length: 2\r\n\r\n[]"
-    answer = exchange(hostile, b"".join(good(call_id) + bad for call_id in calls))
+    answer = exchange(stubbed, b"".join(good(call_id) + bad for call_id in calls))
     assert statuses(answer) == [200, 400] * 30
-    assert all(len(hostile.transfers(call_id)) == 1 for call_id in calls)
+    assert all(len(stubbed.transfers(call_id)) == 1 for call_id in calls)

@@ -126,16 +126,16 @@ def test_check_says_what_is_wrong(tmp_path: Path, name: str) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_a_running_service_refuses_them_and_reads_the_next(hostile: Service) -> None:
+def test_a_running_service_refuses_them_and_reads_the_next(stubbed: Service) -> None:
     """The last good rules stay, and the watch goes on."""
-    good = hostile.rules_path.read_bytes()
+    good = stubbed.rules_path.read_bytes()
     try:
         for name in ("an alias bomb", "no text", "control characters", "deep lists"):
-            before = len(hostile.log)
-            hostile.rules_path.write_bytes(RAW[name])
-            wait_until(lambda: len(hostile.logged("rules-refused", before)) == 2)  # noqa: B023
-            assert hostile.readiness()[0] == 503
+            before = len(stubbed.log)
+            stubbed.rules_path.write_bytes(RAW[name])
+            wait_until(lambda: len(stubbed.logged("rules-refused", before)) == 2)  # noqa: B023
+            assert stubbed.readiness()[0] == 503
     finally:
-        before = len(hostile.log)
-        hostile.rules_path.write_bytes(good)
-    wait_until(lambda: hostile.readiness()[0] == 200)
+        before = len(stubbed.log)
+        stubbed.rules_path.write_bytes(good)
+    wait_until(lambda: stubbed.readiness()[0] == 200)

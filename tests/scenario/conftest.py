@@ -39,17 +39,3 @@ def unanswered(_unanswered: Service) -> Service:
     assert _unanswered.phone is not None
     _unanswered.phone.reset()
     return _unanswered
-
-
-@pytest.fixture(scope="session")
-def _stubbed() -> Iterator[Service]:
-    with Service(RULES, stub=True) as service:
-        yield service
-
-
-@pytest.fixture
-def stubbed(_stubbed: Service) -> Service:
-    """The service beside a phone company that does as it is told."""
-    assert _stubbed.stub is not None
-    _stubbed.stub.reset()
-    return _stubbed
