@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from callflow.ledger import LedgerError
+from callflow.setback import TOLERATED
 from callflow.work import NotRoutedError
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _INTERVAL = 0.1
 """Seconds between two looks at the ledger."""
 _AT_ONCE = 64
+_EVERYBODY = 100_000
 
 
 class Timers:
@@ -43,13 +46,20 @@ class Timers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
+        latest = time.time()
         while not self._stop.wait(_INTERVAL):
+            now = time.time()
+            was_set_back, latest = now < latest - TOLERATED, now
             try:
-                for call_id in self._ledger.due(time.time(), 4 * _AT_ONCE):
-                    self._wake(call_id)
+                calls = self._ledger.due(now, 4 * _AT_ONCE)
+                if was_set_back:  # whoever waits, waits for a moment that is further away now
+                    calls = self._ledger.due(math.inf, _EVERYBODY)
             except LedgerError as error:
                 self._tell("ledger-failed", error=str(error))
                 self._stop.wait(1.0)
+                continue
+            for call_id in calls:
+                self._wake(call_id)
 
     def _wake(self, call_id: str) -> None:
         if call_id not in self._busy and not self._stop.is_set():

@@ -10,7 +10,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from callflow import agenda, changes
+from callflow import agenda, changes, setback
 from callflow.facts import NoRulesError
 from callflow.ledger import UnchangedError
 from callflow.pacing import Pacer
@@ -92,6 +92,7 @@ class Worker:
             record: Record, in_progress: Callable[[str], int]
         ) -> tuple[Record, Task, Start | None] | None:
             now, holder = time.time(), record.holder
+            is_mended = fact is None and setback.mend(record, now)
             if fact is not None:
                 fact(record)
                 agenda.reckon(record, now)
@@ -99,7 +100,7 @@ class Worker:
             if task is not None:
                 start = self._tasks.start_at_once(record, task, in_progress) if at_once else None
                 return record, task, start
-            if fact is None and record.holder == holder:
+            if fact is None and record.holder == holder and not is_mended:
                 raise UnchangedError
             return None
 

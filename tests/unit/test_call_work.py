@@ -195,6 +195,18 @@ class House:
         for kind in ("incomingcall", "answer"):
             self.handler.on_event(_event(kind, "c-b", to=CHAIN), time.time())
 
+    def set_back(self, seconds: float) -> None:
+        """Set the clock back: all moments lie further ahead."""
+
+        def later(record: Record, _: Any) -> None:
+            for it in (record, *record.legs):
+                for name in (*_TIMES, "held_until"):
+                    if getattr(it, name, None):
+                        setattr(it, name, getattr(it, name) + seconds)
+
+        self.ledger.update(A, later)
+        self.worker.work(A)
+
     def pass_time(self, seconds: float = 0.0) -> None:
         """Let every lease run out, and time pass for the call; do what is due then."""
 
@@ -419,6 +431,18 @@ def test_a_dead_worker_is_forgotten_when_nothing_is_left_to_do(house: House) -> 
     house.pass_time()
     assert house.record.state == states.CONNECTED
     assert house.ledger.due(time.time() + 60, 1) == []
+
+
+def test_a_clock_that_was_set_back_prolongs_no_lease_and_no_ring(house: House) -> None:
+    house.company.then("transfer", Killed())
+    with pytest.raises(Killed):
+        house.call(CHAIN)
+    house.set_back(3600)
+    house.pass_time()
+    assert house.company.names() == ["transfer", "transfer"]  # who died had not sent it
+    house.set_back(3600)
+    house.pass_time(house.leg("ann").ring + 2)
+    assert house.leg("ann").outcome == "no-answer"
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(5, states.RINGING), (600, states.OVER)])
