@@ -20,6 +20,10 @@ PARTING = 2.5
 """Seconds in which the other leg's end follows the first one's, or is looked into."""
 WHISPER_PATIENCE = 20.0
 """Seconds after which a whisper whose end nobody reports counts as over."""
+RETRY = 1.0
+"""Seconds until a task that failed in mid-call is tried again."""
+LONGEST_ANNOUNCEMENT = 120.0
+"""Seconds after which an announcement whose end nobody reports counts as over."""
 LONGEST_SILENCE = 7200.0
 """Seconds after which a conversation of which nothing was heard is looked into."""
 

@@ -8,7 +8,7 @@ held open while the platform is asked for something.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,8 +119,3 @@ def next_free(after: float, now: float, within: float) -> float | None:
         return now
     moment = max(after, now)
     return moment if moment <= now + within else None
-
-
-def setting_data(setting: Setting) -> dict[str, Any]:
-    """Return a setting as JSON data."""
-    return {"name": setting.name, "value": setting.value, "until": setting.until}

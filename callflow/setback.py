@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callflow.agenda import LEASE
+from callflow.agenda import LEASE, LONGEST_ANNOUNCEMENT, RETRY
 
 if TYPE_CHECKING:
     from callflow.record import Leg, Record
@@ -16,14 +16,12 @@ TOLERATED = 2.0
 """Seconds by which the clocks of hosts may differ."""
 _PAST = ("seen_at", "answered_by_us_at", "checked_at", "ended_at")
 _PAST_OF_LEG = ("started_at", "answered_at", "whispered_at", "checked_at", "ended_at")
-_LONGEST_RETRY = 1.0
-_LONGEST_ANNOUNCEMENT = 120.0
 
 
 def mend(record: Record, now: float) -> bool:
     """Bring back what lies further ahead than it can; return whether anything did."""
-    waits = [("held_until", LEASE), ("retry_at", _LONGEST_RETRY)]
-    waits += [("announced_until", _LONGEST_ANNOUNCEMENT), *((name, 0.0) for name in _PAST)]
+    waits = [("held_until", LEASE), ("retry_at", RETRY)]
+    waits += [("announced_until", LONGEST_ANNOUNCEMENT), *((name, 0.0) for name in _PAST)]
     found = [_bring_back(record, name, now, ahead) for name, ahead in waits]
     for leg in record.legs:
         waits = [("ring_until", leg.ring + 1.0), *((name, 0.0) for name in _PAST_OF_LEG)]

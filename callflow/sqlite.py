@@ -263,16 +263,17 @@ class _Update:
         before = {leg.token: leg.is_open for leg in record.legs}
         try:
             self.result = self.change(record, lambda destination: _in_progress(db, destination))
+            entries = dump_entries(record) if record.entries else None
         except Exception as error:  # noqa: BLE001 - it is raised where the change comes from
             self.error = error
             return
         record.version += 1
         call = write_record(db, record, row[0] if row else None)
         write_legs(db, record, call, before)
-        if record.entries:
+        if entries is not None:
             db.execute(
                 "INSERT INTO journal (call, version, entries) VALUES (?, ?, ?)",
-                (call, record.version, dump_entries(record)),
+                (call, record.version, entries),
             )
 
     def fail(self, error: BaseException) -> None:
@@ -377,15 +378,11 @@ def write_record(db: sqlite3.Connection, record: Record, call: int | None) -> in
             (*values, plan, record.call_id),
         )
         return row.lastrowid or 0
-    if plan is None:
-        db.execute(
-            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ? WHERE id = ?", (*values, call)
-        )
-    else:
-        db.execute(
-            "UPDATE calls SET seen_at = ?, wake_at = ?, record = ?, plan = ? WHERE id = ?",
-            (*values, plan, call),
-        )
+    db.execute(
+        "UPDATE calls SET seen_at = ?, wake_at = ?, record = ?, plan = coalesce(?, plan)"
+        " WHERE id = ?",
+        (*values, plan, call),
+    )
     return call
 
 

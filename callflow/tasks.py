@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 ANNOUNCEMENT, TONE = "announcement", "ringing"
 """Tags by which the end of what was played is told apart."""
-_LONGEST_ANNOUNCEMENT = 120.0
-"""Seconds after which an announcement whose end nobody reports counts as over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +362,7 @@ class Tasks:
 
         def announcing(record: Record) -> None:
             record.move("announcing")
-            record.announced_until = time.time() + _LONGEST_ANNOUNCEMENT
+            record.announced_until = time.time() + agenda.LONGEST_ANNOUNCEMENT
             if record.announced:
                 record.move("announced")
 

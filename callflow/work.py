@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from catapult.client import Client
     from settings import Settings
 
-_RETRY = 1.0
-"""Seconds until a task that failed in mid-call is tried again."""
 _MOST_RETRIES = 60
 _LONGEST_WORK = 30.0
 """Seconds that work may take while no callback waits for it."""
@@ -183,7 +181,7 @@ def _try_later(record: Record, because: str) -> None:
     now = time.time()
     record.retries += 1
     record.note(now, "try-later", because=because)
-    record.retry_at = now + _RETRY
+    record.retry_at = now + agenda.RETRY
     if record.retries > _MOST_RETRIES:
         _give_up(record, now, because)
 
