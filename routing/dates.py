@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
+from routing.countries import country_holidays
 from routing.problems import Wrong, did_you_mean
 
 _RULE_KEYS = {
@@ -276,8 +277,6 @@ def _recurring_days(rule: Recurrence, year: int) -> frozenset[dt.date]:
 
 @lru_cache(maxsize=128)
 def _holidays_of(calendar: PublicHolidays, year: int) -> dict[dt.date, str]:
-    from holidays import country_holidays  # noqa: PLC0415 - 80 ms that most files do not need
-
     return dict(
         country_holidays(
             calendar.country,
@@ -293,8 +292,6 @@ def public_holidays(
     country: str, subdivision: str | None, categories: tuple[str, ...]
 ) -> PublicHolidays:
     """Return the calendar of a country after checking that its data exists; raises Wrong."""
-    from holidays import country_holidays  # noqa: PLC0415 - 80 ms that most files do not need
-
     try:
         known = country_holidays(country.upper(), expand=False)
     except NotImplementedError:
