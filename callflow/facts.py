@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from callflow import agenda, changes
-from callflow.ledger import OVERRIDE, PRESENCE
+from callflow.ledger import OVERRIDE, PRESENCE, UnknownCallError, of_known
 from callflow.patience import CallGoneError
 from routing.conditions import Facts
 from routing.router import destinations_met
@@ -111,13 +112,12 @@ class FactFinder:
     def _look_at(self, call_id: str, leg: Leg, patience: Patience) -> None:
         try:
             patience.look(leg.leg_id or call_id)
+            found = changes.of_leg(leg, checked_at=time.time())
         except CallGoneError:
             lost = changes.ended(leg, None, "its hangup was never reported")
-            reckoned = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
-            self._ledger.update(call_id, lambda record, _: reckoned(record))
-            return
-        checked = changes.of_leg(leg, checked_at=time.time())
-        self._ledger.update(call_id, lambda record, _: checked(record))
+            found = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
+        with suppress(UnknownCallError):
+            self._ledger.update(call_id, of_known(lambda record, _: found(record)))
 
 
 def _is_stale(leg: Leg) -> bool:

@@ -30,6 +30,10 @@ class UnchangedError(Exception):
     """Raised by a change that finds nothing to change: nothing is written."""
 
 
+class UnknownCallError(UnchangedError):
+    """Raised by a change of a call that the ledger does not know, or not any more."""
+
+
 class UnknownLegError(Exception):
     """Raised by a change for a leg that the record does not have: nothing is written."""
 
@@ -107,6 +111,23 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Close what is open; the next use opens it again."""
+
+
+def of_known(
+    change: Callable[[Record, Callable[[str], int]], T],
+) -> Callable[[Record, Callable[[str], int]], T]:
+    """Return a change that makes no call known: it raises UnknownCallError.
+
+    Only an event begins a record. Whatever else is done for a call that is not there, because the
+    ledger has lost it, say, would be done for a call of which nothing is known.
+    """
+
+    def checked(record: Record, in_progress: Callable[[str], int]) -> T:
+        if not record.version:
+            raise UnknownCallError
+        return change(record, in_progress)
+
+    return checked
 
 
 def next_free(after: float, now: float, within: float) -> float | None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from callflow import agenda, changes
+from callflow.ledger import of_known
 from callflow.patience import CallGoneError
 from catapult.errors import RefusedError
 from catapult.transfer import Audio
@@ -51,7 +52,7 @@ class LegTasks:
                 return lambda record: record.answered(leg.token, leg_id, time.time())
         except CallGoneError as error:
             return changes.ended(leg, NO_ANSWER, str(error))
-        if not self._ledger.update(job.call_id, lambda record, _: _has_rung_out(record, leg)):
+        if not self._ledger.update(job.call_id, of_known(lambda it, _: _has_rung_out(it, leg))):
             return changes.together()  # its answer or its end was reported at this moment
         job.patience.hang_up(leg_id)
         self._tell("rang-out", call_id=job.call_id, destination=leg.destination)

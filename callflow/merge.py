@@ -25,6 +25,8 @@ from callflow.record import (
 )
 
 _CALL_STATES = (NEW, ANSWERING, ROUTING, RINGING, CONNECTED, ANNOUNCING, ENDING, OVER)
+_CALLER = ("to", "caller", "anonymous", "diverted")
+"""What an event says of a call the first time."""
 _LEG_STATES = (SENDING, DIALED, ANSWERED, ENDED)
 
 
@@ -50,10 +52,14 @@ def merge(record: Record, other: Record, now: float) -> None:
             leg.round, leg.cancelled = 0, leg.is_open
             legs.append(leg)
     is_over = record.is_over or other.is_over
+    caller = ahead if ahead.to else behind
+    known = {name: getattr(caller, name) for name in _CALLER}
     ended_at, ended_by = ahead.ended_at or behind.ended_at, ahead.ended_by or behind.ended_by
     plan = ahead.plan or behind.plan
     become(record, ahead)
     record.legs, record.plan, record.doubt = legs, plan, True
+    for name, value in known.items():
+        setattr(record, name, value)
     record.seen_at = min(filter(None, (record.seen_at, behind.seen_at)), default=0.0)
     if is_over:
         record.end(ended_at or now, ended_by or "it ended elsewhere")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -50,8 +51,11 @@ class SharedLedger(Ledger, Protocol):
     def set(self, kind: str, setting: Setting, *, if_unset: bool = False) -> None:
         """Set a presence or an override, in place of what was set for that name."""
 
-    def versions(self, call_ids: Sequence[str]) -> dict[str, int]:
-        """Return the versions of records, 0 for a call that is not known."""
+    def versions(self, call_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
+        """Return the version of each record, 0 for a call that is not known, and if it is ours.
+
+        A record is ours if this host was the last to write it.
+        """
 
     def written(self) -> Iterator[tuple[str, int] | None]:
         """Yield which call other hosts have written, and its version; None now and then."""
@@ -240,11 +244,15 @@ class MirroredLedger:
         raise ContendedError("the ledger loses a call again and again")
 
     def _keep(self, record: Record) -> None:
-        """Copy a record; its plan is read if another host made it."""
+        """Copy a record that was written; its plan is read if another host made it."""
         if not self._copy(lambda: self._copies.keep(record), otherwise=True):
-            whole = self._shared.load(record.call_id)
-            if whole is not None:
-                self._copy(lambda: self._copies.keep(whole), otherwise=True)
+            with suppress(LedgerError):  # then there is no copy until the next look
+                self._keep_whole(record.call_id)
+
+    def _keep_whole(self, call_id: str) -> None:
+        whole = self._shared.load(call_id)
+        if whole is not None:
+            self._copy(lambda: self._copies.keep(whole), otherwise=True)
 
     def _update_copy(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         elsewhere = self._believed_elsewhere()
@@ -318,15 +326,22 @@ class MirroredLedger:
             self._found()
 
     def _compare(self) -> None:
-        """Bring back what the ledger lacks, drop what another host has worked on since."""
+        """Bring back what the ledger lacks, drop what another host has worked on since.
+
+        A copy that lags behind what this host wrote is of a worker that died between the two, or
+        of two that brought a call back at once.
+        """
         none: dict[str, State] = {}
         states = self._copy(self._copies.states, none)
         there = self._shared.versions(list(states))
         outdated = []
         for call_id, state in states.items():
-            if state.is_ahead or there[call_id] < state.version:
+            version, is_ours = there[call_id]
+            if state.is_ahead or version < state.version:
                 self._bring_back(call_id)
-            elif there[call_id] > state.version:
+            elif version > state.version and is_ours:
+                self._keep_whole(call_id)
+            elif version > state.version:
                 outdated.append((call_id, state.version))
         if outdated:
             self._copy(lambda: self._copies.drop(outdated), None)

@@ -191,12 +191,15 @@ class RedisLedger:
             if count < _PRUNED_AT_ONCE:
                 return pruned
 
-    def versions(self, call_ids: Sequence[str]) -> dict[str, int]:
-        """Return the versions of records, 0 for a call that is not known."""
-        found: dict[str, int] = {}
+    def versions(self, call_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
+        """Return the version of each record, 0 for a call that is not known, and if it is ours."""
+        found: dict[str, tuple[int, bool]] = {}
         for start in range(0, len(call_ids), _AT_ONCE):
             some = call_ids[start : start + _AT_ONCE]
-            found |= dict(zip(some, self._run(self._versions, *some), strict=True))
+            for call_id, (version, writer) in zip(
+                some, self._run(self._versions, *some), strict=True
+            ):
+                found[call_id] = version, writer == self._writer
         return found
 
     def written(self) -> Iterator[tuple[str, int] | None]:

@@ -18,7 +18,7 @@ for destination, count in pairs(told.counted) do
   if redis.call('ZCARD', prefix .. 'open:' .. destination) ~= count then return 0 end
 end
 redis.call('HSET', key, 'record', record, 'version', told.next,
-  'writes', told.write .. string.sub(writes, 1, 7 * #told.write))
+  'writer', told.writer, 'writes', told.write .. string.sub(writes, 1, 7 * #told.write))
 if plan ~= '' then redis.call('HSET', key, 'plan', plan) end
 redis.call('EXPIRE', key, told.keep)
 for _, leg in ipairs(told.legs) do
@@ -104,8 +104,9 @@ return #calls
 VERSIONS = """
 local found = {}
 for call = 2, #ARGV do
-  found[call - 1] = tonumber(redis.call('HGET', ARGV[1] .. 'call:' .. ARGV[call], 'version') or 0)
+  local there = redis.call('HMGET', ARGV[1] .. 'call:' .. ARGV[call], 'version', 'writer')
+  found[call - 1] = {tonumber(there[1] or 0), there[2] or ''}
 end
 return found
 """
-"""Return the versions of records, 0 for one that is not known."""
+"""Return the versions of records, 0 for one that is not known, and who wrote them."""

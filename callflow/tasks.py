@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import to_builtins
 
 from callflow import agenda, changes
-from callflow.ledger import UnchangedError
+from callflow.ledger import UnchangedError, UnknownCallError, of_known
 from callflow.leg_tasks import LegTasks
 from callflow.patience import CallGoneError, GaveUpError, NotWantedError, TakenOverError
 from callflow.record import SENDING, Leg, Record, new_token
@@ -189,7 +189,7 @@ class Tasks:
         while True:
             self._facts.ask_ahead(rules)
             try:
-                return self._ledger.update(job.call_id, change)
+                return self._ledger.update(job.call_id, of_known(change))
             except _UnsureError as error:
                 self._facts.look_at(error.destinations, job.patience)
 
@@ -237,7 +237,7 @@ class Tasks:
         if not leg.unsent:
             return job.patience.legs_of(job.call_id, leg)
         unknown = changes.of_leg(leg, unsent=False)
-        self._ledger.update(job.call_id, lambda record, _: unknown(record))
+        self._ledger.update(job.call_id, of_known(lambda record, _: unknown(record)))
         return []
 
     def _make_sure(self, job: Job) -> CallResource | None:
@@ -247,7 +247,9 @@ class Tasks:
     def _at(self, job: Job) -> tuple[Route, routes.Progress]:
         """Return the route of a call in progress, and how far it is on it."""
         stored = self._ledger.load(job.call_id)
-        if stored is None or stored.plan is None or stored.progress is None:
+        if stored is None:
+            raise UnknownCallError
+        if stored.plan is None or stored.progress is None:
             raise LookupError(job.call_id)
         progress = {**stored.progress, "used": tuple(stored.progress["used"])}
         return routes.load(stored.plan), routes.Progress(**progress)
@@ -301,7 +303,7 @@ class Tasks:
                 found.append(self._send(job, leg))  # noqa: PERF401 - see `except`
         except GaveUpError:
             sent = changes.together(*found)
-            self._ledger.update(job.call_id, lambda record, _: sent(record))
+            self._ledger.update(job.call_id, of_known(lambda record, _: sent(record)))
             raise
         return changes.together(*found)
 
@@ -314,7 +316,7 @@ class Tasks:
                 return changes.ended(leg, FAILURE, str(error))
             failures = leg.failures + error.is_undone
             unsent = changes.of_leg(leg, unsent=error.is_unsent, failures=failures)
-            self._ledger.update(job.call_id, lambda record, _: unsent(record))
+            self._ledger.update(job.call_id, of_known(lambda record, _: unsent(record)))
             raise
         except NotWantedError:
             return changes.ended(leg, None, "not wanted any more")
@@ -375,7 +377,7 @@ class Tasks:
         if not on:
             job.patience.stop_playing(job.call_id)
         job.record.tone = on
-        self._ledger.update(job.call_id, lambda record, _: setattr(record, "tone", on))
+        self._ledger.update(job.call_id, of_known(lambda record, _: setattr(record, "tone", on)))
         if not on:
             return
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from callflow import agenda, changes, setback
 from callflow.facts import NoRulesError
-from callflow.ledger import UnchangedError
+from callflow.ledger import UnchangedError, UnknownCallError, of_known
 from callflow.pacing import Pacer
 from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
 from callflow.record import ANSWERING, ROUTING, SENDING
@@ -68,18 +68,24 @@ class Worker:
         budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
         deadline = time.monotonic() + budget
         self._tasks.ask_ahead()
-        taken = self._take(call_id, me, fact, at_once=True)
+        taken = self._take(call_id, me, fact, is_event=fact is not None, at_once=True)
         while taken is not None:
             record, task, start = taken
             patience = self._patience(call_id, me, deadline, record.held_until)
             job = Job(record, task, patience, start)
             try:
                 taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
-            except TakenOverError:
+            except (TakenOverError, UnknownCallError):
                 return
 
     def _take(
-        self, call_id: str, me: str, fact: Callable[[Record], None] | None, *, at_once: bool = False
+        self,
+        call_id: str,
+        me: str,
+        fact: Callable[[Record], None] | None,
+        *,
+        is_event: bool = False,
+        at_once: bool = False,
     ) -> tuple[Record, Task, Start | None] | None:
         """Apply a fact and take the call if something is due and nobody has it; else let go.
 
@@ -103,7 +109,7 @@ class Worker:
             return None
 
         try:
-            return self._ledger.update(call_id, change)
+            return self._ledger.update(call_id, change if is_event else of_known(change))
         except UnchangedError:
             return None
 
@@ -134,7 +140,8 @@ class Worker:
             nonlocal held
             if time.time() + seconds + 0.5 > held:
                 held = time.time() + max(agenda.LEASE, seconds + 1.0)
-                if not self._ledger.update(call_id, lambda record, _: _extend(record, me, held)):
+                extend = of_known(lambda record, _: _extend(record, me, held))
+                if not self._ledger.update(call_id, extend):
                     raise TakenOverError
 
         return Patience(self._client, deadline, hold, self._pacer)

@@ -370,6 +370,61 @@ class TestMirror:
         assert (record.state, record.ended_at, record.ended_by) == (OVER, 5.0, "hangup")
         assert all(each.cancelled for each in record.legs)
 
+    def test_a_copy_that_fell_behind_is_brought_up_to_date(
+        self, server: RedisServer, hosts: list[Host], tmp_path: Path
+    ) -> None:
+        """As when a worker dies between the two writes, or two bring a call back at once."""
+        mine, other = hosts
+        mine.update(ring("t-1"))
+        copies = Copies(str(tmp_path / "a.sqlite3"))
+        RedisLedger(server.url, writer=copies.name()).update(
+            "c-1", lambda it, _: ring("t-2", 2)(it)
+        )
+        mine.ledger.look()
+        assert copies.state("c-1") == (2, 2)
+        other.update(ring("t-3", 3))
+        mine.ledger.look()
+        assert copies.state("c-1").version == 0
+        server.kill()
+        assert mine.ledger.due(time.time() + 30, 9) == []
+        server.start()
+
+    def test_what_was_written_is_not_done_again_if_it_cannot_be_copied_whole(
+        self, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hosts[1].update(ring("t-1"))
+
+        def away(_: str) -> Record:
+            raise LedgerError("away")
+
+        monkeypatch.setattr(hosts[0].ledger._shared, "load", away)  # noqa: SLF001
+        hosts[0].update(lambda record: record.note(1.0, "noticed"))
+        monkeypatch.undo()
+        noticed = [each.kind for each in hosts[1].ledger.journal("c-1")]
+        assert noticed.count("noticed") == 1
+        assert hosts[0].told == []
+
+    def test_what_only_one_knows_of_a_caller_is_kept(
+        self, server: RedisServer, hosts: list[Host]
+    ) -> None:
+        first, second = hosts
+
+        def seen(record: Record) -> None:
+            record.to, record.caller = "+19195550100", "+12125550142"
+            record.anonymous, record.diverted, record.seen_at = True, "busy", 5.0
+
+        first.update(seen)
+        server.kill()
+        second.update(ring("t-3", 1))  # knows nothing of the call, and gets further
+        first.update(lambda record: record.note(1.0, "noticed"))
+        server.start()
+        for host in hosts:
+            host.ledger.look()
+        record = first.load()
+        assert [each.token for each in record.current] == ["t-3"]
+        assert (record.to, record.caller) == ("+19195550100", "+12125550142")
+        assert (record.anonymous, record.diverted) == (True, "busy")
+
     def test_others_are_left_alone_until_they_had_time(
         self, server: RedisServer, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -109,15 +109,23 @@ class Call:
         for one, other in combinations(self.legs, 2):
             if one.to == other.to:
                 yield f"{one.to} was rung twice"
-            elif one.overlaps(other) and not self._ring_together(one, other):
+            elif one.overlaps(other) and not self._may_overlap(one, other):
                 yield f"{one.to} and {other.to} were rung at once"
             for first, second in ((one, other), (other, one)):
                 if first.joined is not None and second.began > first.joined:
                     yield f"transferred to {second.to} while joined with {first.to}"
 
-    def _ring_together(self, one: Leg, other: Leg) -> bool:
-        created = one.is_created and other.is_created
-        return created and any({one.to, other.to} <= set(step) for step in self.line.route)
+    def _may_overlap(self, one: Leg, other: Leg) -> bool:
+        """Whether the rules ring both together, or the platform turned to the fallback number.
+
+        It does when both tries of a late `incomingcall` fail, even if the service was told of the
+        answer before and a group rings: nobody but the platform could know.
+        """
+        first, second = sorted((one, other), key=lambda leg: leg.began)
+        if second.is_rescue:
+            return first.is_created
+        together = any({one.to, other.to} <= set(step) for step in self.line.route)
+        return together and first.is_created and second.is_created
 
     def _left_over(self, linger: float) -> Iterator[str]:
         for leg in self.legs:

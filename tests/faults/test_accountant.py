@@ -76,6 +76,16 @@ def test_those_of_a_group_ring_at_once() -> None:
     assert account_for([caller(GROUP), *transferred, *ends]).violations(linger=1)
 
 
+def test_the_platform_may_turn_to_the_fallback_number_while_a_group_rings() -> None:
+    def violations(**ringing: Any) -> list[str]:
+        legs = [leg("B", QUICK, 1, **ringing), leg("C", house.HUMAN, 2, rescue=True)]
+        ends = [joined("C", 3), ended("A", 4), ended("B", 4), ended("C", 4)]
+        return list(account_for([caller(GROUP), *legs, *ends]).violations(linger=1))
+
+    assert violations(parent=None, tag="A") == []
+    assert violations() == ["A"]  # the caller was transferred, and cannot be twice
+
+
 def test_an_apology_counts_after_the_last_resorts_only() -> None:
     def ends_after(*tried: str) -> list[str]:
         body = {"state": "transferring"}

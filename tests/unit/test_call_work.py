@@ -519,3 +519,20 @@ def test_who_was_joined_by_a_worker_that_died_and_has_parted_is_not_transferred(
     house.pass_time()
     assert "transfer" not in house.company.names()
     assert house.company.sent[-1] == ("hang-up", A)
+
+
+def test_a_call_that_nobody_told_of_is_not_begun(house: House) -> None:
+    """As when a timer's list is older than the outage in which the ledger lost a call."""
+    house.worker.work(A)
+    assert house.ledger.load(A) is None
+    assert house.company.sent == []
+
+
+@pytest.mark.parametrize("request_", ["get", "transfer"])
+def test_a_call_that_the_ledger_lost_meanwhile_is_let_go(house: House, request_: str) -> None:
+    """Nothing is made up of what is left: with the ledger's data its record comes back."""
+    house.call(CHAIN)
+    house.company.change(A, state="active")
+    house.company.then(request_, lambda: house.ledger.prune(time.time() + 1))
+    house.tell_of("ann", "hangup", "USER_BUSY")
+    assert house.ledger.load(A) is None
