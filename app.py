@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+import logs
 import settings as settings_module
 from callflow.copies import Copies
 from callflow.facts import FactFinder
@@ -102,7 +103,7 @@ class Service:
 def tell(event: str, **fields: Any) -> None:
     """Log and count one thing that happened."""
     level = logging.WARNING if event in _ALARMS else logging.INFO
-    _log.log(level, event, extra={"fields": fields})
+    logs.say(_log, level, event, fields)
     metrics.count(event, fields)
 
 

@@ -6,11 +6,16 @@ import json
 import logging
 import re
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NUMBER = re.compile(
     r"(?:\+|%(?:25)*2B)\d(?:[ ().-]{0,2}\d){4,14}"  # +12125550142, also quoted or spaced
@@ -40,16 +45,24 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        line: dict[str, Any] = {
-            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": self._value(record.getMessage()),
-        }
-        for key, value in getattr(record, "fields", _NO_FIELDS).items():
-            line[key] = self._value(value)
+        fields = getattr(record, "fields", _NO_FIELDS)
         if record.exc_info:
-            line["exception"] = self._value(self.formatException(record.exc_info))
+            fields = {**fields, "exception": self.formatException(record.exc_info)}
+        said = record.name, record.getMessage(), fields
+        return self.line(record.created, record.levelname, *said)
+
+    def line(
+        self, at: float, level: str, logger: str, message: str, fields: Mapping[str, Any]
+    ) -> str:
+        """Return the line of something that was said `at` (epoch seconds)."""
+        line: dict[str, Any] = {
+            "time": f"{_second(int(at))}.{int(at % 1 * 1000):03d}+00:00",
+            "level": level,
+            "logger": logger,
+            "message": self._value(message),
+        }
+        for key, value in fields.items():
+            line[key] = self._value(value)
         return _json(line)
 
     def _value(self, value: object) -> object:
@@ -57,6 +70,36 @@ class JsonFormatter(logging.Formatter):
             return value
         text = str(value)
         return masked(text) if self._mask else text
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """Standard output."""
+
+    def __init__(self, *, mask: bool) -> None:
+        super().__init__(sys.stdout)
+        self._lines = JsonFormatter(mask=mask)
+        self.setFormatter(self._lines)
+
+    def say(self, level: int, logger: str, message: str, fields: Mapping[str, Any]) -> None:
+        """Write a line; what cannot be written is dropped, for a call is worth more."""
+        line = self._lines.line(time.time(), logging.getLevelName(level), logger, message, fields)
+        with suppress(OSError, ValueError):
+            self.stream.write(line + self.terminator)
+            self.flush()
+
+
+def say(logger: logging.Logger, level: int, message: str, fields: Mapping[str, Any]) -> None:
+    """Log an event and its fields.
+
+    With the handler of `configuration` no LogRecord is made, which takes longer than all the rest.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    match logging.root.handlers:
+        case [Lines() as lines]:
+            lines.say(level, logger.name, message, fields)
+        case _:
+            logger.log(level, message, extra={"fields": fields})
 
 
 @lru_cache(4)
@@ -82,13 +125,8 @@ def configuration(level: str, *, mask: bool) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter, "mask": mask}},
         "handlers": {
-            "stdout": {
-                "class": "logging.StreamHandler",
-                "stream": sys.stdout,
-                "formatter": "json",
-            }
+            "stdout": {"()": Lines, "mask": mask},
         },
         "root": {"level": level, "handlers": ["stdout"]},
         "loggers": {

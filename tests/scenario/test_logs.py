@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +94,21 @@ def test_an_unhandled_error_is_one_line() -> None:
     row = json.loads(text)
     assert "2125550142" not in text
     assert "RuntimeError" in row["exception"]
+
+
+def test_a_full_disk_under_the_log_fails_no_call() -> None:
+    code = (
+        "import logging, logging.config, sys, logs\n"
+        "logging.config.dictConfig(logs.configuration('INFO', mask=True))\n"
+        "logs.say(logging.getLogger('callrouter'), logging.INFO, 'routed', {'line': 'main'})\n"
+        "print('went on', file=sys.stderr)\n"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert "went on" in done.stderr
