@@ -25,6 +25,7 @@ from callflow.sqlite import SqliteLedger
 from callflow.timers import Timers
 from callflow.work import Worker
 from catapult.client import Client
+from catapult.transfer import InvalidParameterError
 from commands import Commands
 from web import errors, health, media, metrics
 from web.callbacks import MAX_BODY, Callbacks
@@ -54,7 +55,14 @@ class Service:
     started: bool = False
 
     def prepare(self) -> None:
-        """Read the rules before the workers are forked, so that they share the memory."""
+        """Read rules and certificates before the workers are forked: they share the memory.
+
+        Ends the process if the certificates cannot be read.
+        """
+        try:
+            self.client.prepare()
+        except InvalidParameterError as error:
+            sys.exit(f"cannot start: {error}")
         self.rulebook.read()
         self.ledger.close()  # a connection must not be used on both sides of a fork
 
@@ -170,5 +178,5 @@ def _open_ledger(settings: Settings) -> Ledger:
 
 try:
     app = create_app()
-except settings_module.SettingsError as error:
+except (settings_module.SettingsError, InvalidParameterError) as error:
     sys.exit(f"cannot start: {error}")

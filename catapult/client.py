@@ -82,6 +82,13 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self._root!r})"
 
+    def prepare(self) -> None:
+        """Do beforehand what processes that are forked later can share.
+
+        Raises InvalidParameterError if the certificates of the platform cannot be checked.
+        """
+        self._connections.prepare()
+
     def close(self) -> None:
         """Close the connections that are kept."""
         self._connections.close()

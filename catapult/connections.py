@@ -62,6 +62,14 @@ class Connections:
         sent = {"Host": self._way.authority, **headers, **self._way.headers}
         self._head = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
 
+    def prepare(self) -> None:
+        """Read the certificates now, so that processes forked later share them.
+
+        Raises InvalidParameterError if they cannot be read.
+        """
+        if self._way.is_tls:
+            _context(self._way.certificates)
+
     def close(self) -> None:
         """Close the connections that are kept."""
         while self._kept:
@@ -242,12 +250,16 @@ _contexts: dict[str, ssl.SSLContext] = {}
 
 
 def _context(certificates: str) -> ssl.SSLContext:
-    """Return the context for certificates; reading them takes some milliseconds."""
+    """Return the context for certificates; reading them takes some milliseconds, and 4 MB."""
     if certificates not in _contexts:
         is_folder = Path(certificates).is_dir()
-        _contexts[certificates] = ssl.create_default_context(
-            cafile=None if is_folder else certificates, capath=certificates if is_folder else None
-        )
+        try:
+            _contexts[certificates] = ssl.create_default_context(
+                cafile=None if is_folder else certificates,
+                capath=certificates if is_folder else None,
+            )
+        except OSError as error:
+            raise InvalidParameterError("REQUESTS_CA_BUNDLE", "holds no certificates") from error
     return _contexts[certificates]
 
 

@@ -106,6 +106,32 @@ def test_a_value_that_cannot_be_meant_is_one_clear_line(name: str) -> None:
     assert [line for line in lines if name not in line] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem"),
+        ("REQUESTS_CA_BUNDLE", __file__),
+        ("HTTPS_PROXY", "https://proxy.example.test"),
+    ],
+)
+def test_what_the_platform_cannot_be_reached_with_is_told_at_the_start(
+    name: str, value: str
+) -> None:
+    env = clean_environment() | GOOD | {"PORT": str(free_port()), name: value}
+    ended = subprocess.run(
+        procfile("web"),
+        cwd=PROJECT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert ended.stderr.splitlines()[-1].startswith(f"cannot start: {name} ")
+
+
 @pytest.mark.parametrize("number", ["many", "-2", "1.5"])
 def test_a_number_of_workers_that_is_none_does_not_start_either(number: str) -> None:
     """gunicorn reads it before us, and says so in its own words."""
