@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from catapult.transfer import is_number, is_sip_uri
 
@@ -11,8 +12,7 @@ ANONYMOUS = "anonymous"
 _WITHHELD = {ANONYMOUS, "private", "restricted", "unavailable", "unknown", "withheld", ""}
 
 
-@dataclass(frozen=True, slots=True)
-class CallerList:
+class CallerList(Struct, frozen=True):
     """Patterns that name callers: exact numbers and SIP URIs, prefixes, SIP hosts, anonymous."""
 
     exact: frozenset[str] = frozenset()

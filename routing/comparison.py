@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -198,10 +198,10 @@ def _details(action: Action | None) -> Iterator[str]:
             yield f"{each.label} ({each.transfer_to})"
             yield f"{each.label} person {each.person}"
             yield f"{each.label} capacity {each.capacity}"
-            for own in fields(Parameters):
-                head, *rest = own.name.split("_")
+            for name in Parameters.__struct_fields__:
+                head, *rest = name.split("_")
                 key = head + "".join(map(str.title, rest))
-                yield f"{each.label} {key} {_value(getattr(each.parameters, own.name))}"
+                yield f"{each.label} {key} {_value(getattr(each.parameters, name))}"
 
 
 def _value(value: object) -> str:

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from routing.words import AVAILABLE, REASON_BY_PRESENCE
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from routing.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """What is known of a call when it is routed. Parties are in normal form, `at` is aware."""
 
     to: str
@@ -30,8 +30,7 @@ class Call:
     diverted: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What else is so at that moment: full destinations, presence, overrides in force."""
 
     busy: frozenset[str] = frozenset()
@@ -53,8 +52,7 @@ class Condition(Protocol):
         """Return in words why it holds or does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
+class Time(Struct, frozen=True):
     """`during` (inside is true) or `outside`; several schedules count as one."""
 
     schedules: tuple[Schedule, ...]
@@ -69,16 +67,16 @@ class Time:
 
     def because(self, call: Call, facts: Facts) -> str:
         """Return the verdict of the schedule that decided, or of all when none is open."""
-        verdicts = [(each, each.judge(call.at, facts.overrides)) for each in self.schedules]
-        decisive = [pair for pair in verdicts if pair[1].open][:1] or verdicts
-        return "; ".join(
-            f"{'inside' if verdict.open else 'outside'} {schedule.name}: {verdict.because()}"
-            for schedule, verdict in decisive
-        )
+        closed = []
+        for schedule in self.schedules:
+            verdict = schedule.judge(call.at, facts.overrides)
+            if verdict.open:
+                return f"inside {schedule.name}: {verdict.because()}"
+            closed.append(f"outside {schedule.name}: {verdict.because()}")
+        return "; ".join(closed)
 
 
-@dataclass(frozen=True, slots=True)
-class From:
+class From(Struct, frozen=True):
     """`from` (matching is true) or `notFrom`."""
 
     callers: CallerList
@@ -96,8 +94,7 @@ class From:
         return f"{caller} is {'' if is_in else 'not '}in {' or '.join(self.written)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(Struct, frozen=True):
     """`busy`: one of the destinations has no free capacity."""
 
     destinations: tuple[str, ...]
@@ -115,8 +112,7 @@ class Busy:
         return f"{' and '.join(self.destinations)} {verb} not busy"
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(Struct, frozen=True):
     """`presence`: each person is in one of the states."""
 
     wanted: tuple[tuple[str, tuple[str, ...]], ...]
@@ -134,8 +130,7 @@ class Presence:
         return " and ".join(f"{person} is {facts.presence_of(person)}" for person, _ in self.wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class Diverted:
+class Diverted(Struct, frozen=True):
     """`diverted`: the call came in with one of the diversion reasons; `any` for any."""
 
     reasons: tuple[str, ...]
@@ -154,8 +149,7 @@ class Diverted:
         return f"the call was diverted by {call.diverted}{wanted}"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """`not`: the inner conditions do not all hold."""
 
     inner: tuple[Condition, ...]
@@ -171,13 +165,12 @@ class Not:
 
 def because(conditions: tuple[Condition, ...], call: Call, facts: Facts) -> str:
     """Return why all conditions hold, or why the first that fails does not."""
-    reasons = []
+    if not conditions:
+        return "it has no conditions"
     for condition in conditions:
-        reason = condition.because(call, facts)
         if not condition.holds(call, facts):
-            return reason
-        reasons.append(reason)
-    return "; ".join(reasons) or "it has no conditions"
+            return condition.because(call, facts)
+    return "; ".join([condition.because(call, facts) for condition in conditions])
 
 
 def reason_of(conditions: tuple[Condition, ...], facts: Facts) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from routing.countries import country_holidays
 from routing.problems import Wrong, did_you_mean
@@ -40,8 +41,7 @@ class Days(Protocol):
         """Return the last day of the set, or None when it goes on for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class DateRange:
+class DateRange(Struct, frozen=True):
     """The days from `first` to `last`, both included."""
 
     first: dt.date
@@ -58,8 +58,7 @@ class DateRange:
         return self.last
 
 
-@dataclass(frozen=True, slots=True)
-class Yearly:
+class Yearly(Struct, frozen=True):
     """The same day of every year; 29 February comes in leap years only."""
 
     month: int
@@ -75,8 +74,7 @@ class Yearly:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(Struct, frozen=True):
     """The days of an RFC 5545 recurrence rule."""
 
     rule: str
@@ -96,8 +94,7 @@ class Recurrence:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class PublicHolidays:
+class PublicHolidays(Struct, frozen=True):
     """The public holidays of a country, observed days included; data of the `holidays` package."""
 
     country: str
@@ -113,8 +110,7 @@ class PublicHolidays:
         return None
 
 
-@dataclass(slots=True)
-class Calendar:
+class Calendar(Struct):
     """A named set of days, made of other sets."""
 
     name: str

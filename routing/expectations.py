@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from routing.rules import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """One entry of `expect`: a call, what else is so, and what must come of it.
 
     `at` is None for an entry that must hold at every instant. What is None is not checked.
@@ -41,8 +41,7 @@ class Expectation:
     announces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """Whether an entry passed; `because` says what differs, and when."""
 
     place: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from routing.loops import Loop
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
 ERROR, WARNING, INFO = "error", "warning", "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Hider:
+class Hider(Struct, frozen=True):
     """An earlier rule that takes the calls of a dead one: on what, and a call that shows it."""
 
     rule: str
@@ -22,8 +22,7 @@ class Hider:
     witness: Witness
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing found. `keys` is the path of the key that it is about, outermost first."""
 
     severity: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +28,7 @@ def path_text(path: Path) -> str:
     return "".join(reversed(parts)).removeprefix(".")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """One thing to mend: `line` and `column` count from 1, `path` names the key."""
 
     line: int
@@ -78,8 +78,7 @@ class Wrong(Exception):  # noqa: N818 - a value is wrong; the reader turns this 
         self.code = code
 
 
-@dataclass(slots=True)
-class Problems:
+class Problems(Struct):
     """Collects every error and warning of one file, in order of place, each one once.
 
     An aliased part is read several times, and so may its problems be noted.

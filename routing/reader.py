@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
 from catapult.transfer import is_number
 from routing.callers import caller_list
 from routing.problems import ROOT, RulesError, did_you_mean
@@ -260,7 +262,7 @@ class _Sections:
         if node is not None:
             action = action_shape(EMERGENCY).read(node, path, self.context)
             # The lines hold the stage already; it is frozen from here on.
-            object.__setattr__(self.context.emergency[0], "action", action)
+            structs.force_setattr(self.context.emergency[0], "action", action)
 
     def _lines(self) -> None:
         node, path = self._section("lines")
@@ -292,7 +294,7 @@ class _Sections:
         found = []
         for each in EXPECT.read(node, path, self.context) or []:
             self.context.breathe()
-            found.append(each if each.caller else replace(each, caller=default_caller))
+            found.append(each if each.caller else structs.replace(each, caller=default_caller))
         return tuple(found)
 
     def _unused(self) -> None:

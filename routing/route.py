@@ -7,8 +7,10 @@ is not touched by a reload of the rules or a restart.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
 
 from catapult.transfer import MAX_SENTENCE, Audio, Transfer, is_number
 from routing.callers import ANONYMOUS, is_withheld
@@ -55,8 +57,7 @@ _REASON_BY_HANDLER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TraceStep:
+class TraceStep(Struct, frozen=True):
     """One rule that was tried, and why it did or did not hold."""
 
     rule: str
@@ -92,15 +93,13 @@ class Trace:
         return self._words
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTrace:
+class RecordedTrace(Struct, frozen=True):
     """A trace that was put into words when the call was routed."""
 
     steps: tuple[TraceStep, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a call goes: the chosen rule and the stages that can follow it.
 
     `reason` is the diversion reason of the first stage; `line` is None for a number on no line.
@@ -140,8 +139,7 @@ class Route:
         return replace(audio, sentence=sentence[:MAX_SENTENCE])
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far a call is on its route: the stage and step at hand, and the stages already used."""
 
     stage: int = 0
@@ -150,8 +148,7 @@ class Progress:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """Destinations to ring now, together, and the diversion reason of each."""
 
     route: Route
@@ -216,8 +213,7 @@ class Attempt:
         return None if written == CALLER else written
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """A destination whose turn came but that was not dialed."""
 
     destination: str
@@ -225,8 +221,7 @@ class Skip:
     presence: str = AVAILABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """What to do next: ring an attempt, or end with a reject or an announcement."""
 
     progress: Progress
@@ -385,10 +380,12 @@ _MOST_DUMPED = 4096
 
 def _dump_action(action: Action) -> dict[str, Any]:
     if isinstance(action, TransferAction):
-        steps = [[_written(asdict(each)) for each in step.destinations] for step in action.steps]
+        steps = [
+            [_written(to_builtins(each)) for each in step.destinations] for step in action.steps
+        ]
         return {"transfer": steps, "followMe": action.follow_me}
     if isinstance(action, AnnounceAction):
-        return {"announce": _written(asdict(action.audio))}
+        return {"announce": _written(to_builtins(action.audio))}
     return {"reject": True}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +23,7 @@ DEFAULT_RING = 20
 CALLER, CALLED = "caller", "called"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """Transfer parameters as written at one place; None where nothing is written."""
 
     ring: int | None = None
@@ -48,12 +49,11 @@ class Parameters:
         )
 
 
-_PARAMETER_NAMES = tuple(each.name for each in fields(Parameters))
+_PARAMETER_NAMES = Parameters.__struct_fields__
 NO_PARAMETERS = Parameters()
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(Struct, frozen=True):
     """Where calls can go. One written directly as a number has no name, capacity or person."""
 
     transfer_to: str
@@ -68,8 +68,7 @@ class Destination:
         return self.name or self.transfer_to
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Destinations that ring together; one of them is the usual case.
 
     Their parameters are complete: step, destination and the file's defaults, the nearest first.
@@ -78,21 +77,18 @@ class Step:
     destinations: tuple[Destination, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TransferAction:
+class TransferAction(Struct, frozen=True):
     """`transferTo` (one step) or `followMe`."""
 
     steps: tuple[Step, ...]
     follow_me: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RejectAction:
+class RejectAction(Struct, frozen=True):
     """`reject: true`."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnnounceAction:
+class AnnounceAction(Struct, frozen=True):
     """`announce`: play something to the caller, then hang up."""
 
     audio: Audio
@@ -101,16 +97,14 @@ class AnnounceAction:
 Action = TransferAction | RejectAction | AnnounceAction
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """An action with the name of what it comes from: a rule, a handler, `otherwise`."""
 
     name: str
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule of a line.
 
     `stages` are its own action and everything that can take over from it: its handlers, the
@@ -124,8 +118,7 @@ class Rule:
     """Line of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """The numbers people call, with their rules; the first that holds is chosen."""
 
     name: str

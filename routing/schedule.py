@@ -10,7 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from routing.problems import Wrong
 
@@ -27,8 +30,7 @@ _ONE_DAY = dt.timedelta(days=1)
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Seconds from the start of its day; `end` is over 86,400 when it runs past midnight."""
 
     start: int
@@ -43,8 +45,7 @@ ALWAYS = (Window(0, _DAY),)
 NEVER: tuple[Window, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SpecialHours:
+class SpecialHours(Struct, frozen=True):
     """Hours that replace the weekly ones on some days."""
 
     days: tuple[Days, ...]
@@ -59,16 +60,14 @@ class SpecialHours:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class DayHours:
+class DayHours(Struct, frozen=True):
     """The windows that start on one day, and the exception they come from, by its name."""
 
     windows: tuple[Window, ...]
     exception: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a schedule is open at an instant, with what decided it."""
 
     open: bool
@@ -82,7 +81,7 @@ class Verdict:
         if self.override is not None:
             return f"set {self.override} by an override"
         day = DAY_NAMES[self.wall.weekday()]
-        clock = f"{self.wall:%H:%M} on {day}"
+        clock = f"{self.wall.hour:02}:{self.wall.minute:02} on {day}"
         exception = f" ({self.hours.exception})" if self.hours.exception else ""
         if self.window is not None:
             over = self.window.end > _DAY and _second_of(self.wall) < self.window.start
@@ -111,9 +110,23 @@ class Schedule:
     week: tuple[tuple[Window, ...], ...]
     exceptions: tuple[SpecialHours, ...] = ()
     _days: dict[dt.date, DayHours] = field(default_factory=dict, repr=False, compare=False)
+    _last: tuple[dt.datetime, Mapping[str, str], Verdict] | None = field(
+        default=None, repr=False, compare=False
+    )
 
     def judge(self, at: dt.datetime, overrides: Mapping[str, str]) -> Verdict:
-        """Return the verdict for the aware instant `at`; an override in force decides alone."""
+        """Return the verdict for the aware instant `at`; an override in force decides alone.
+
+        Rules of one line ask for the same call again and again, and its trace once more.
+        """
+        last = self._last
+        if last is not None and last[0] is at and last[1] is overrides:
+            return last[2]
+        verdict = self._judge(at, overrides)
+        self._last = at, overrides, verdict
+        return verdict
+
+    def _judge(self, at: dt.datetime, overrides: Mapping[str, str]) -> Verdict:
         wall = at.astimezone(self.zone)
         day = wall.date()
         today = self.hours_on(day)
@@ -197,5 +210,6 @@ def _second_of(wall: dt.datetime) -> int:
     return wall.hour * 3600 + wall.minute * 60 + wall.second
 
 
+@cache
 def _clock(second: int) -> str:
     return f"{second // 3600:02}:{second % 3600 // 60:02}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from routing.callers import ANONYMOUS, CallerList, caller_list
 from routing.problems import Path, did_you_mean
@@ -37,8 +38,7 @@ _PATTERN = (
 _FORM = PARTY_FORM | {"pattern": f"^(?:{_PATTERN})$"}
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """One pattern of a caller list; a name of a list too, where `named` says so."""
 
     named: bool

@@ -7,10 +7,10 @@ Built from PyYAML's event stream, because its own loaders type the scalars (`no`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from msgspec import Struct, field
 
 from routing.problems import Problem, RulesError
 
@@ -35,16 +35,14 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """One piece of the document; `line` and `column` count from 1."""
 
     line: int
     column: int
 
 
-@dataclass(slots=True, eq=False)
-class Text(Node):
+class Text(Node, eq=False):
     """A scalar, as written. `bare` when it has no quotes."""
 
     text: str
@@ -56,8 +54,7 @@ class Text(Node):
         return self.text if self.bare else (self.text,)
 
 
-@dataclass(slots=True, eq=False)
-class Items(Node):
+class Items(Node, eq=False):
     """A sequence. `key` is the key that it stands under, if any."""
 
     items: list[Node] = field(default_factory=list)
@@ -67,8 +64,7 @@ class Items(Node):
     extent: tuple[int, int] | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Mapping(Node):
+class Mapping(Node, eq=False):
     """A mapping: key text -> (key, value). `key` is the key that it stands under, if any."""
 
     entries: dict[str, tuple[Text, Node]] = field(default_factory=dict)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from routing.dates import Calendar, Days, parse_days, public_holidays
 from routing.problems import Path, Wrong
@@ -163,8 +164,7 @@ def _is_days(name: str) -> bool:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Struct, frozen=True):
     """Windows of one day, as one text or as a list."""
 
     what: str = "windows such as 09:00-12:30, 13:30-17:00"
