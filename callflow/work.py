@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _MOST_RETRIES = 60
 _LONGEST_WORK = 30.0
 """Seconds that work may take while no callback waits for it."""
+_STEP = 0.5
+"""Seconds by which the clock must differ from what has passed to have been set."""
 _MARGIN = 0.25
 """Seconds of the budget that are left for our own answer to a callback."""
 
@@ -71,7 +73,7 @@ class Worker:
         taken = self._take(call_id, me, fact, is_event=fact is not None, at_once=True)
         while taken is not None:
             record, task, start = taken
-            patience = self._patience(call_id, me, deadline, record.held_until)
+            patience = self._patience(call_id, me, deadline)
             job = Job(record, task, patience, start)
             try:
                 taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
@@ -133,16 +135,24 @@ class Worker:
             self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
 
-    def _patience(self, call_id: str, me: str, deadline: float, held_until: float) -> Patience:
-        held = held_until
+    def _patience(self, call_id: str, me: str, deadline: float) -> Patience:
+        """Return patience that renews the lease before it runs out.
+
+        A step of the clock makes it shorter for others, whichever way, so it is renewed then, too.
+        """
+        end = time.monotonic() + agenda.LEASE
+        ahead = time.time() - time.monotonic()
 
         def hold(seconds: float) -> None:
-            nonlocal held
-            if time.time() + seconds + 0.5 > held:
-                held = time.time() + max(agenda.LEASE, seconds + 1.0)
-                extend = of_known(lambda record, _: _extend(record, me, held))
-                if not self._ledger.update(call_id, extend):
-                    raise TakenOverError
+            nonlocal end, ahead
+            now, clock = time.monotonic(), time.time()
+            if now + seconds + 0.5 <= end and abs(clock - now - ahead) < _STEP:
+                return
+            length = max(agenda.LEASE, seconds + 1.0)
+            end, ahead = now + length, clock - now
+            extend = of_known(lambda record, _: _extend(record, me, clock + length))
+            if not self._ledger.update(call_id, extend):
+                raise TakenOverError
 
         return Patience(self._client, deadline, hold, self._pacer)
 

@@ -445,6 +445,31 @@ def test_a_clock_that_was_set_back_prolongs_no_lease_and_no_ring(house: House) -
     assert house.leg("ann").outcome == "no-answer"
 
 
+@pytest.mark.parametrize("step", [-60.0, 60.0])
+def test_who_waits_while_the_clock_steps_keeps_the_call_or_stops(
+    house: House, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """Two who both take themselves for the holder would both send."""
+    real, ahead = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + ahead)
+
+    def pass_seconds(seconds: float) -> None:
+        nonlocal ahead
+        ahead += seconds
+        house.worker.work(A)  # as another worker's timers do
+
+    def refuse() -> None:
+        pass_seconds(step)
+        error = TryAgainError("503")
+        error.wait = 1.2
+        raise error
+
+    house.company.then("transfer", refuse, lambda: pass_seconds(4.0))
+    house.call(CHAIN)
+    house.pass_time()
+    assert house.company.names() == ["transfer", "transfer"]
+
+
 @pytest.mark.parametrize(("seconds", "state"), [(5, states.RINGING), (600, states.OVER)])
 def test_who_hangs_up_after_a_whisper_has_declined_or_talked(
     house: House, seconds: float, state: str
