@@ -66,10 +66,10 @@ os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
 
 def on_starting(server: Any) -> None:
     """Load what the workers share; gauges of this process would count as those of a worker."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set
+    from web import metrics  # noqa: PLC0415 - it wants the folder set
 
     server.app.wsgi().extensions["callrouter"].prepare()
-    multiprocess.mark_process_dead(os.getpid())
+    metrics.forget(os.getpid())
     gc.collect()
     gc.freeze()  # the collector would write to every object, and so copy its page
 
@@ -93,9 +93,9 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the metrics forget a worker that has gone."""
-    from prometheus_client import multiprocess  # noqa: PLC0415 - it wants the folder set
+    from web import metrics  # noqa: PLC0415 - it wants the folder set
 
-    multiprocess.mark_process_dead(worker.pid)
+    metrics.forget(worker.pid)
 
 
 def on_exit(_server: Any) -> None:

@@ -179,6 +179,8 @@ def reason_of(conditions: tuple[Condition, ...], facts: Facts) -> str | None:
     Busy counts before presence, presence before time. A schedule or a person's presence decides
     inside `not` too; a busy destination inside `not` is one that was free, so it gives no reason.
     """
+    if not conditions:
+        return None
     if any(isinstance(condition, Busy) for condition in conditions):
         return "user-busy"
     every = list(_flat(conditions))

@@ -7,8 +7,11 @@ nothing else counts.
 from __future__ import annotations
 
 import os
+import struct
 import time
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
@@ -20,11 +23,13 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 if TYPE_CHECKING:
     from catapult.client import Exchange
 
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_TRIES, _PAUSE = 10, 0.02
 _TOLD = Counter("callrouter_events_total", "What happened to calls and rules", ["event"])
 _ROUTED = Counter("callrouter_routes_total", "Calls routed", ["line", "action"])
 _REFUSED = Counter(
@@ -79,7 +84,19 @@ def observe(exchange: Exchange) -> None:
 def exposition() -> tuple[bytes, str]:
     """Return the metrics of all workers, and their content type."""
     registry: CollectorRegistry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if _FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    for _ in range(_TRIES):
+        with suppress(struct.error):  # a worker that begins now has made its file, still empty
+            return generate_latest(registry), CONTENT_TYPE_LATEST
+        time.sleep(_PAUSE)
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def forget(pid: int) -> None:
+    """Leave out a process that has ended; what it has counted stays."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    for file in Path(os.environ[_FOLDER]).glob(f"*_{pid}.db"):
+        if not file.stat().st_size:
+            file.unlink()
