@@ -53,17 +53,19 @@ class Start:
     legs: list[Leg] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
     """One task of one call: a snapshot of its record, and the means to ask the platform.
 
-    `start` is what was decided when the call was taken.
+    `start` is what was decided when the call was taken; `has_dialed` becomes true when the
+    platform has taken an order for a leg.
     """
 
     record: Record
     task: Task
     patience: Patience
     start: Start | None = None
+    has_dialed: bool = False
 
     @property
     def call_id(self) -> str:
@@ -324,6 +326,7 @@ class Tasks:
             because = str(error) if isinstance(error, RefusedError) else error.parameter
             self._tell("refused", call_id=job.call_id, error=because)
             return changes.ended(leg, FAILURE, because)
+        job.has_dialed = True
         self._tell(
             "dialed",
             call_id=job.call_id,

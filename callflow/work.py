@@ -61,12 +61,20 @@ class Worker:
         self._pacer = Pacer(ledger)
         self._tasks = Tasks(settings, ledger, facts, tell)
 
-    def work(self, call_id: str, fact: Callable[[Record], None] | None = None) -> None:
+    def work(
+        self,
+        call_id: str,
+        fact: Callable[[Record], None] | None = None,
+        answer: Callable[[], None] = lambda: None,
+    ) -> None:
         """Record a fact of a call, if there is one, and do what is due for it.
+
+        `answer` is called as soon as a destination is dialed: nothing that comes later is the
+        platform's to mend, and whoever takes over from a worker that dies finds out about it.
 
         Raises NotRoutedError if the call could not be routed, LedgerError.
         """
-        me = secrets.token_hex(8)
+        me, is_awaited = secrets.token_hex(8), fact is not None
         budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
         deadline = time.monotonic() + budget
         self._tasks.ask_ahead()
@@ -76,7 +84,11 @@ class Worker:
             patience = self._patience(call_id, me, deadline)
             job = Job(record, task, patience, start)
             try:
-                taken = self._take(call_id, me, self._do(job, me, told=fact is not None))
+                change = self._do(job, me, told=is_awaited)
+                if job.has_dialed and is_awaited:
+                    is_awaited = False
+                    answer()
+                taken = self._take(call_id, me, change)
             except (TakenOverError, UnknownCallError):
                 return
 

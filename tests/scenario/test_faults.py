@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from callflow.sqlite import SqliteLedger
 from tests.scenario.rules import ANN, ANSWERING, BOB, PLAIN, PLAIN_BODY, RULES, TELLS
 from tests.service import Service, event, free_port, iso, new_call_id, wait_until
 
@@ -339,3 +342,23 @@ def test_without_rules_and_public_url_a_call_is_given_back() -> None:
         answer = service.post(event("answer", new_call_id(), PLAIN))
         assert answer.status_code == 503
         assert service.transfers() == []
+
+
+def test_the_ledger_is_not_waited_for_once_the_call_is_transferred() -> None:
+    """What came of the transfer is noted as soon as the ledger can be written again."""
+    with Service(RULES, stub=True) as service:
+        ledger = sqlite3.connect(service.ledger_path, isolation_level=None, check_same_thread=False)
+
+        def transferred() -> int:
+            ledger.execute("BEGIN IMMEDIATE")
+            return 201
+
+        assert service.stub is not None
+        service.stub.script.append(transferred)
+        call_id = new_call_id()
+        with closing(ledger):
+            began = time.monotonic()
+            assert service.post(event("answer", call_id, PLAIN)).status_code == 200
+            assert time.monotonic() - began < 1.5
+        kept = SqliteLedger(str(service.ledger_path))
+        wait_until(lambda: "dialed" in [each.kind for each in kept.journal(call_id)], 10)

@@ -561,3 +561,28 @@ def test_a_call_that_the_ledger_lost_meanwhile_is_let_go(house: House, request_:
     house.company.then(request_, lambda: house.ledger.prune(time.time() + 1))
     house.tell_of("ann", "hangup", "USER_BUSY")
     assert house.ledger.load(A) is None
+
+
+def test_the_platform_is_answered_as_soon_as_somebody_is_dialed(house: House) -> None:
+    """And whatever goes wrong then is no reason to give the call back."""
+    house.company.calls[A] = CallResource(A, "active", "in", to=CHAIN)
+    seen: list[str] = []
+
+    def answer() -> None:
+        seen.extend(leg.state for leg in house.record.legs)
+
+    house.handler.on_event(_event("answer", A, to=CHAIN), time.time(), answer)
+    assert seen == [states.SENDING]
+    assert house.leg("ann").state == states.DIALED
+
+
+def test_an_event_for_which_nobody_is_dialed_is_answered_at_the_end(house: House) -> None:
+    house.company.calls[A] = CallResource(A, "active", "in", to=CLOSED)
+    house.company.then("speak", *[TryAgainError("503")] * 50)
+    house.hurry()
+    answered: list[bool] = []
+    with pytest.raises(NotRoutedError):
+        house.handler.on_event(
+            _event("answer", A, to=CLOSED), time.time(), lambda: answered.append(True)
+        )
+    assert answered == []
