@@ -81,7 +81,7 @@ class Worker:
         taken = self._take(call_id, me, fact, is_event=fact is not None, at_once=True)
         while taken is not None:
             record, task, start = taken
-            patience = self._patience(call_id, me, deadline)
+            patience = self._patience(record, me, deadline)
             job = Job(record, task, patience, start)
             try:
                 change = self._do(job, me, told=is_awaited)
@@ -147,23 +147,27 @@ class Worker:
             self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
 
-    def _patience(self, call_id: str, me: str, deadline: float) -> Patience:
+    def _patience(self, record: Record, me: str, deadline: float) -> Patience:
         """Return patience that renews the lease before it runs out.
 
         A step of the clock makes it shorter for others, whichever way, so it is renewed then, too.
+        A call that was taken over is renewed before each request: if its ledger is going away, two
+        may have taken it, one in the ledger and one in its copy, and one of them finds out so.
         """
+        was_taken_over = record.doubt and record.retries > 0
         end = time.monotonic() + agenda.LEASE
         ahead = time.time() - time.monotonic()
 
         def hold(seconds: float) -> None:
             nonlocal end, ahead
             now, clock = time.monotonic(), time.time()
-            if now + seconds + 0.5 <= end and abs(clock - now - ahead) < _STEP:
+            is_sure = now + seconds + 0.5 <= end and abs(clock - now - ahead) < _STEP
+            if is_sure and not was_taken_over:
                 return
             length = max(agenda.LEASE, seconds + 1.0)
             end, ahead = now + length, clock - now
             extend = of_known(lambda record, _: _extend(record, me, clock + length))
-            if not self._ledger.update(call_id, extend):
+            if not self._ledger.update(record.call_id, extend):
                 raise TakenOverError
 
         return Patience(self._client, deadline, hold, self._pacer)

@@ -389,6 +389,25 @@ class TestMirror:
         assert mine.ledger.due(time.time() + 30, 9) == []
         server.start()
 
+    def test_of_two_who_take_a_call_apart_one_is_left(
+        self, server: RedisServer, tmp_path: Path
+    ) -> None:
+        """One worker asks a Redis that is slow, the other has given it up."""
+        slow, hasty = (Host(server, tmp_path, "a") for _ in range(2))
+        slow.update(ring("t-1"))
+        hasty.ledger._lost(LedgerError("slow"))  # noqa: SLF001
+
+        def take(record: Record) -> None:
+            if not hasty.load().holder:
+                hasty.update(lambda copy: setattr(copy, "holder", "hasty"))
+            record.holder = "slow"
+
+        slow.update(take)
+        seen = {slow.update(lambda it: it.holder), hasty.update(lambda it: it.holder)}
+        hasty.ledger.look()
+        seen |= {slow.update(lambda it: it.holder), hasty.update(lambda it: it.holder)}
+        assert len(seen) == 1
+
     def test_what_was_written_is_not_done_again_if_it_cannot_be_copied_whole(
         self, hosts: list[Host], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -586,3 +586,20 @@ def test_an_event_for_which_nobody_is_dialed_is_answered_at_the_end(house: House
             _event("answer", A, to=CLOSED), time.time(), lambda: answered.append(True)
         )
     assert answered == []
+
+
+def test_who_took_over_makes_sure_before_each_request(house: House) -> None:
+    """Two can take over at once, one in the ledger and one in what stands in for it."""
+    house.company.then("transfer", Killed())
+    with pytest.raises(Killed):
+        house.call(CHAIN)
+
+    def taken() -> None:
+        def change(record: Record, _: Any) -> None:
+            record.holder = "somebody else"
+
+        house.ledger.update(A, change)
+
+    house.company.then("list", taken)
+    house.pass_time()
+    assert house.company.names() == ["transfer"]
