@@ -15,6 +15,7 @@ from flask import Flask
 
 import logs
 import settings as settings_module
+from callflow.background import Later
 from callflow.copies import Copies
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("callrouter")
 _PRUNE_EVERY = 60.0
 """Seconds between two prunings of the ledger: often, so that each has little to do."""
+_LONGEST_WORK = 8.0
+"""Seconds for which a process that stops waits for work that no callback waits for."""
 _TIDY_EVERY = 1.0
 """Seconds between two looks at whether the ledger wants tidying."""
 
@@ -52,6 +55,7 @@ class Service:
     client: Client
     handler: CallHandler
     timers: Timers
+    later: Later
     started: bool = False
 
     def prepare(self) -> None:
@@ -82,7 +86,8 @@ class Service:
             threading.Thread(target=run, daemon=True).start()
 
     def stop(self) -> None:
-        """End the background work; requests in hand are finished."""
+        """End the background work; what was begun for requests is finished."""
+        self.later.finish(_LONGEST_WORK)
         self.timers.close()
         self.rulebook.close()
 
@@ -147,10 +152,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         observe=metrics.observe,
     )
     facts = FactFinder(ledger, rulebook)
-    worker = Worker(settings, ledger, client, facts, tell)
+    later = Later()
+    worker = Worker(settings, ledger, client, facts, tell, later)
     handler = CallHandler(settings, ledger, facts, worker, tell)
     timers = Timers(ledger, worker, tell)
-    service = Service(settings, ledger, rulebook, client, handler, timers)
+    service = Service(settings, ledger, rulebook, client, handler, timers, later)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
     events = Callbacks(settings, handler, Tries(tell))

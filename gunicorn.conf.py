@@ -18,7 +18,7 @@ import settings as settings_module
 
 # What the workers share is loaded before they are forked, and its locks must be those of greenlets.
 # Forking, signals and children are gunicorn's own business. At each of its steps gevent asks every
-# installed package for a plugin, 19 times in all: nobody has one, and it takes as long as Flask.
+# installed package for a plugin, 19 times in all: we want none, and it takes as long as Flask.
 events.notify_and_call_entry_points = events.notify
 monkey.patch_all(os=False, signal=False, subprocess=False)
 

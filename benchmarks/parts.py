@@ -48,7 +48,7 @@ def callback(app: WSGIApplication, kind: str) -> Callable[[], float]:
 
         def start_response(status: str, *_more: object) -> Callable[[bytes], object]:
             heard.append(status)
-            return _write
+            return _no_writing
 
         began = time.perf_counter()
         answer = app(environ, start_response)
@@ -61,8 +61,8 @@ def callback(app: WSGIApplication, kind: str) -> Callable[[], float]:
     return once
 
 
-def _write(_data: bytes) -> None:
-    """Send what is written, as a server would."""
+def _no_writing(_data: bytes) -> None:
+    raise NotImplementedError
 
 
 def update(ledger: Ledger) -> Callable[[], float]:

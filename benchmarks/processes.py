@@ -15,6 +15,9 @@ class Footprint:
 
     pid: int
     pss: float
+    """Each page by how many processes of the machine have it."""
+    own: float
+    """The same of what is no file: other services do not share it."""
     rss: float
     private: float
     handles: int
@@ -35,6 +38,7 @@ def footprint(pid: int) -> Footprint:
     return Footprint(
         pid,
         pss=memory["Pss"] / 1024,
+        own=memory["Pss_Anon"] / 1024,
         rss=memory["Rss"] / 1024,
         private=(memory["Private_Clean"] + memory["Private_Dirty"]) / 1024,
         handles=sum(1 for _ in (_PROC / f"{pid}/fd").iterdir()),

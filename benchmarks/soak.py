@@ -45,7 +45,7 @@ class Bound(NamedTuple):
 
 
 BOUNDS = {
-    "PSS": Bound("MB", 0.01, 2.0),
+    "anonymous PSS": Bound("MB", 0.01, 2.0),
     "RSS": Bound("MB", 0.01, 4.0),
     "handles": Bound("", 0.03, 10.0),
     "threads": Bound("", 0.03, 3.0),
@@ -123,7 +123,7 @@ class Soak:
 def _of_machine(pid: int) -> dict[str, float]:
     processes = [footprint(each) for each in family(pid)]
     return {
-        "PSS": sum(each.pss for each in processes),
+        "anonymous PSS": sum(each.own for each in processes),
         "RSS": sum(each.rss for each in processes),
         "handles": sum(each.handles for each in processes),
         "threads": sum(each.threads for each in processes),

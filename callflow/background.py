@@ -1,4 +1,4 @@
-"""Long work beside calls, such that no call waits for it.
+"""Work beside calls, such that no call waits for it.
 
 Calls are served by greenlets: one that computes lets no other go on before it rests, and a call
 waits for its turn again after each of its twenty to thirty requests, reads and writes. And when
@@ -7,6 +7,7 @@ the collector looks through all objects, everything stands still meanwhile.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import gc
 import time
@@ -59,3 +60,27 @@ def many_objects_that_stay() -> Iterator[None]:
         gc.freeze()
     finally:
         gc.set_threshold(young, middle, old)
+
+
+class Later:
+    """Does work for which nobody waits, each piece in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._at_work: set[object] = set()
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        """Begin a piece of work soon."""
+        self._at_work.add(work)
+        _thread.start_new_thread(self._do, (work,))  # threading.Thread would wait until it runs
+
+    def _do(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self._at_work.discard(work)
+
+    def finish(self, seconds: float) -> None:
+        """Wait until everything that was begun is done, but not for longer than that."""
+        end = time.monotonic() + seconds
+        while self._at_work and time.monotonic() < end:
+            time.sleep(0.01)

@@ -49,10 +49,8 @@ class CallHandler:
         self._worker = worker
         self._tell = tell
 
-    def on_event(self, event: Event, now: float, answer: Callable[[], None] = lambda: None) -> None:
+    def on_event(self, event: Event, now: float) -> None:
         """Handle an event of an incoming call; `now` is epoch seconds.
-
-        `answer` is called before the end if the platform need not wait for it.
 
         Raises NotRoutedError if the call could not be routed, or not recorded.
         """
@@ -63,12 +61,10 @@ class CallHandler:
             "reject": _hung_up,
         }
         fact = facts.get(event.type, _played)
-        self._work(event.call_id, lambda record: fact(record, event, now), answer)
+        self._work(event.call_id, lambda record: fact(record, event, now))
 
-    def on_leg_event(
-        self, token: str, event: Event, now: float, answer: Callable[[], None] = lambda: None
-    ) -> None:
-        """Handle an event of a leg, which `token` names; `answer` as above.
+    def on_leg_event(self, token: str, event: Event, now: float) -> None:
+        """Handle an event of a leg, which `token` names.
 
         Raises UnknownLegError, or NotRoutedError if it could not be recorded.
         """
@@ -81,15 +77,13 @@ class CallHandler:
             nonlocal destination
             destination = _leg(record, token, event, now)
 
-        self._work(call_id, fact, answer)
+        self._work(call_id, fact)
         if event.type == "answer":
             self._tell("answered", call_id=call_id, destination=destination)
 
-    def _work(
-        self, call_id: str, fact: Callable[[Record], None], answer: Callable[[], None]
-    ) -> None:
+    def _work(self, call_id: str, fact: Callable[[Record], None]) -> None:
         try:
-            self._worker.work(call_id, fact, answer)
+            self._worker.work(call_id, fact)
         except LedgerError as error:
             self._tell("ledger-failed", call_id=call_id, error=str(error))
             raise NotRoutedError(str(error)) from error

@@ -54,13 +54,14 @@ def merge(record: Record, other: Record, now: float) -> None:
     is_over = record.is_over or other.is_over
     caller = ahead if ahead.to else behind
     known = {name: getattr(caller, name) for name in _CALLER}
+    seen_at = min(filter(None, (record.seen_at, other.seen_at)), default=0.0)
     ended_at, ended_by = ahead.ended_at or behind.ended_at, ahead.ended_by or behind.ended_by
     plan = ahead.plan or behind.plan
     become(record, ahead)
     record.legs, record.plan, record.doubt = legs, plan, True
     for name, value in known.items():
         setattr(record, name, value)
-    record.seen_at = min(filter(None, (record.seen_at, behind.seen_at)), default=0.0)
+    record.seen_at = seen_at
     if is_over:
         record.end(ended_at or now, ended_by or "it ended elsewhere")
     agenda.reckon(record, now)

@@ -246,12 +246,13 @@ class MirroredLedger:
     def _keep(self, record: Record) -> None:
         """Copy a record that was written; its plan is read if another host made it."""
         if not self._copy(lambda: self._copies.keep(record), otherwise=True):
-            with suppress(LedgerError):  # then there is no copy until the next look
-                self._keep_whole(record.call_id)
+            with suppress(LedgerError):  # then there is no copy until this host writes it again
+                self._keep_whole(record.call_id, record.version)
 
-    def _keep_whole(self, call_id: str) -> None:
+    def _keep_whole(self, call_id: str, version: int) -> None:
+        """Copy a version that this host wrote; a later one may be another host's."""
         whole = self._shared.load(call_id)
-        if whole is not None:
+        if whole is not None and whole.version == version:
             self._copy(lambda: self._copies.keep(whole), otherwise=True)
 
     def _update_copy(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
@@ -340,7 +341,7 @@ class MirroredLedger:
             if state.is_ahead or version < state.version:
                 self._bring_back(call_id)
             elif version > state.version and is_ours:
-                self._keep_whole(call_id)
+                self._keep_whole(call_id, version)
             elif version > state.version:
                 outdated.append((call_id, state.version))
         if outdated:

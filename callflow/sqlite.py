@@ -56,6 +56,8 @@ _TIDY_AFTER = 500
 """Updates after which the log is worth to be brought into the file."""
 _LONGEST_LOG = 20_000
 """Pages of the log after which a write brings it into the file, if nobody else has."""
+_CACHE = 512
+"""Kilobytes of the file that each process keeps in memory; the host has the rest of it."""
 _PRUNED_AT_ONCE = 50
 """Calls that one step of pruning forgets: about a millisecond's work."""
 
@@ -343,6 +345,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     # A crash of the process loses nothing; a loss of power may lose the last moments.
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA cache_size = {-_CACHE}")
     db.execute(f"PRAGMA wal_autocheckpoint = {_LONGEST_LOG}")
     db.execute("BEGIN IMMEDIATE")
     (version,) = db.execute("PRAGMA user_version").fetchone()

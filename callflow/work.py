@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from callflow import agenda, changes, setback
 from callflow.facts import NoRulesError
-from callflow.ledger import UnchangedError, UnknownCallError, of_known
+from callflow.ledger import LedgerError, UnchangedError, UnknownCallError, of_known
 from callflow.pacing import Pacer
 from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
 from callflow.record import ANSWERING, ROUTING, SENDING
@@ -43,8 +45,19 @@ class NotRoutedError(Exception):
     """The call could not be routed in time; the platform should turn to its fallback."""
 
 
+class _Taken(NamedTuple):
+    """A call that was taken, what is to be done for it, and what was decided at once."""
+
+    record: Record
+    task: Task
+    start: Start | None
+
+
 class Worker:
-    """Does the work of calls. One object serves all threads of a process."""
+    """Does the work of calls. One object serves all threads of a process.
+
+    `later` is given work for which nobody waits; unless told otherwise it is done at once.
+    """
 
     def __init__(
         self,
@@ -53,44 +66,66 @@ class Worker:
         client: Client,
         facts: FactFinder,
         tell: Callable[..., None],
+        later: Callable[[Callable[[], None]], None] = lambda work: work(),
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._client = client
         self._tell = tell
+        self._later = later
         self._pacer = Pacer(ledger)
         self._tasks = Tasks(settings, ledger, facts, tell)
 
-    def work(
-        self,
-        call_id: str,
-        fact: Callable[[Record], None] | None = None,
-        answer: Callable[[], None] = lambda: None,
-    ) -> None:
+    def work(self, call_id: str, fact: Callable[[Record], None] | None = None) -> None:
         """Record a fact of a call, if there is one, and do what is due for it.
 
-        `answer` is called as soon as a destination is dialed: nothing that comes later is the
-        platform's to mend, and whoever takes over from a worker that dies finds out about it.
+        Once a destination is dialed for a fact, the rest is done later, and its failures are told:
+        they are not the platform's to mend, and whoever takes over finds out what was done.
 
         Raises NotRoutedError if the call could not be routed, LedgerError.
         """
-        me, is_awaited = secrets.token_hex(8), fact is not None
+        me, is_told = secrets.token_hex(8), fact is not None
         budget = self._settings.callback_budget - _MARGIN if fact else _LONGEST_WORK
         deadline = time.monotonic() + budget
         self._tasks.ask_ahead()
-        taken = self._take(call_id, me, fact, is_event=fact is not None, at_once=True)
+        try:
+            taken = self._take(call_id, me, fact, is_event=is_told, at_once=True)
+            self._go_on(taken, me, deadline, told=is_told)
+        except TakenOverError:
+            return
+        except UnknownCallError:
+            if is_told:
+                raise NotRoutedError("the ledger has lost the call") from None
+
+    def _go_on(self, taken: _Taken | None, me: str, deadline: float, *, told: bool) -> None:
+        """Do what is due, task by task."""
         while taken is not None:
             record, task, start = taken
-            patience = self._patience(record, me, deadline)
-            job = Job(record, task, patience, start)
+            job = Job(record, task, self._patience(record, me, deadline), start)
             try:
-                change = self._do(job, me, told=is_awaited)
-                if job.has_dialed and is_awaited:
-                    is_awaited = False
-                    answer()
-                taken = self._take(call_id, me, change)
-            except (TakenOverError, UnknownCallError):
+                change = self._do(job, me, told=told)
+            except LedgerError as error:
+                if not (told and job.has_dialed):
+                    raise
+                self._tell("ledger-failed", call_id=record.call_id, error=str(error))
                 return
+            if told and job.has_dialed:
+                self._later(partial(self._finish, record.call_id, me, deadline, change))
+                return
+            taken = self._take(record.call_id, me, change)
+
+    def _finish(
+        self, call_id: str, me: str, deadline: float, change: Callable[[Record], None]
+    ) -> None:
+        """Note what came of a task for which the platform did not wait, and go on."""
+        try:
+            self._go_on(self._take(call_id, me, change), me, deadline, told=False)
+        except (TakenOverError, UnknownCallError):
+            return
+        except LedgerError as error:
+            self._tell("ledger-failed", call_id=call_id, error=str(error))
+        except Exception as error:  # noqa: BLE001 - nobody else would tell
+            self._tell("timer-failed", call_id=call_id, error=type(error).__name__)
 
     def _take(
         self,
@@ -100,15 +135,13 @@ class Worker:
         *,
         is_event: bool = False,
         at_once: bool = False,
-    ) -> tuple[Record, Task, Start | None] | None:
+    ) -> _Taken | None:
         """Apply a fact and take the call if something is due and nobody has it; else let go.
 
-        What can be decided then is decided `at_once`.
+        What can be decided then is decided `at_once`. Only an event makes a call known.
         """
 
-        def change(
-            record: Record, in_progress: Callable[[str], int]
-        ) -> tuple[Record, Task, Start | None] | None:
+        def change(record: Record, in_progress: Callable[[str], int]) -> _Taken | None:
             now, holder = time.time(), record.holder
             is_mended = fact is None and setback.mend(record, now)
             if fact is not None:
@@ -117,13 +150,15 @@ class Worker:
             task = _next_task(record, me, now)
             if task is not None:
                 start = self._tasks.start_at_once(record, task, in_progress) if at_once else None
-                return record, task, start
+                return _Taken(record, task, start)
             if fact is None and record.holder == holder and not is_mended:
                 raise UnchangedError
             return None
 
         try:
             return self._ledger.update(call_id, change if is_event else of_known(change))
+        except UnknownCallError:
+            raise
         except UnchangedError:
             return None
 
@@ -144,7 +179,8 @@ class Worker:
             self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
             if not told or _is_under_way(self._ledger.load(call_id) or job.record):
                 return lambda record: _try_later(record, because)
-            self._take(call_id, me, lambda record: _give_back(record, because))
+            with suppress(UnknownCallError):
+                self._take(call_id, me, lambda record: _give_back(record, because))
             raise NotRoutedError(because) from error
 
     def _patience(self, record: Record, me: str, deadline: float) -> Patience:
@@ -155,8 +191,8 @@ class Worker:
         may have taken it, one in the ledger and one in its copy, and one of them finds out so.
         """
         was_taken_over = record.doubt and record.retries > 0
-        end = time.monotonic() + agenda.LEASE
         ahead = time.time() - time.monotonic()
+        end = min(record.held_until - ahead, time.monotonic() + agenda.LEASE)
 
         def hold(seconds: float) -> None:
             nonlocal end, ahead

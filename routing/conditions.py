@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from routing.schedule import Schedule
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, gc=False):
     """What is known of a call when it is routed. Parties are in normal form, `at` is aware."""
 
     to: str
@@ -30,7 +30,7 @@ class Call(Struct, frozen=True):
     diverted: str | None = None
 
 
-class Facts(Struct, frozen=True):
+class Facts(Struct, frozen=True, gc=False):
     """What else is so at that moment: full destinations, presence, overrides in force."""
 
     busy: frozenset[str] = frozenset()
@@ -89,9 +89,9 @@ class From(Struct, frozen=True):
 
     def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
         """Return whether the caller is in the list."""
-        is_in = self.callers.has(call.caller, anonymous=call.anonymous)
+        verb = "is" if self.callers.has(call.caller, anonymous=call.anonymous) else "is not"
         caller = "the anonymous caller" if call.anonymous else f"from {call.caller}"
-        return f"{caller} is {'' if is_in else 'not '}in {' or '.join(self.written)}"
+        return f"{caller} {verb} in {' or '.join(self.written)}"
 
 
 class Busy(Struct, frozen=True):
@@ -105,9 +105,9 @@ class Busy(Struct, frozen=True):
 
     def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
         """Return which destination is busy, or that none is."""
-        full = [name for name in self.destinations if name in facts.busy]
-        if full:
-            return f"{full[0]} is busy"
+        for name in self.destinations:
+            if name in facts.busy:
+                return f"{name} is busy"
         verb = "is" if len(self.destinations) == 1 else "are"
         return f"{' and '.join(self.destinations)} {verb} not busy"
 

@@ -57,7 +57,7 @@ _REASON_BY_HANDLER = {
 }
 
 
-class TraceStep(Struct, frozen=True):
+class TraceStep(Struct, frozen=True, gc=False):
     """One rule that was tried, and why it did or did not hold."""
 
     rule: str
@@ -65,31 +65,30 @@ class TraceStep(Struct, frozen=True):
     because: str
 
 
-class Trace:
+class Trace(Struct, gc=False):
     """The rules that were tried, in order. The reasons are put into words when they are read."""
 
-    __slots__ = ("_call", "_facts", "_last", "_tried", "_words")
-
-    def __init__(
-        self, call: Call, facts: Facts, tried: Sequence[Rule], last: TraceStep | None
-    ) -> None:
-        self._call, self._facts, self._tried, self._last = call, facts, tried, last
-        self._words: tuple[TraceStep, ...] | None = None
+    _call: Call
+    _facts: Facts
+    _tried: Sequence[Rule]
+    _last: TraceStep | None
+    _words: tuple[TraceStep, ...] | None = None
 
     @property
     def steps(self) -> tuple[TraceStep, ...]:
         """Each rule tried; only the last one held."""
         if self._words is None:
-            holding = len(self._tried) - 1 if self._last is None else -1
-            steps = [
-                TraceStep(
-                    rule.name,
-                    number == holding,
-                    because(rule.conditions, self._call, self._facts),
-                )
-                for number, rule in enumerate(self._tried)
-            ]
-            self._words = (*steps, self._last) if self._last else tuple(steps)
+            call, facts, failed, last = self._call, self._facts, self._tried, self._last
+            if last is None:
+                *failed, chosen = failed
+                last = TraceStep(chosen.name, True, because(chosen.conditions, call, facts))
+            self._words = (
+                *[
+                    TraceStep(each.name, False, because(each.conditions, call, facts))
+                    for each in failed
+                ],
+                last,
+            )
         return self._words
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -30,15 +30,14 @@ _ONE_DAY = dt.timedelta(days=1)
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
-class Window(Struct, frozen=True):
+class Window(Struct, frozen=True, gc=False):
     """Seconds from the start of its day; `end` is over 86,400 when it runs past midnight."""
 
     start: int
     end: int
 
     def __str__(self) -> str:
-        end = self.end - _DAY if self.end > _DAY else self.end
-        return f"{_clock(self.start)}-{_clock(end)}"
+        return _from_to(self.start, self.end)
 
 
 ALWAYS = (Window(0, _DAY),)
@@ -67,7 +66,7 @@ class DayHours(Struct, frozen=True):
     exception: str | None = None
 
 
-class Verdict(Struct, frozen=True):
+class Verdict(Struct, frozen=True, gc=False):
     """Whether a schedule is open at an instant, with what decided it."""
 
     open: bool
@@ -81,7 +80,7 @@ class Verdict(Struct, frozen=True):
         if self.override is not None:
             return f"set {self.override} by an override"
         day = DAY_NAMES[self.wall.weekday()]
-        clock = f"{self.wall.hour:02}:{self.wall.minute:02} on {day}"
+        clock = f"{_clock(_second_of(self.wall))} on {day}"
         exception = f" ({self.hours.exception})" if self.hours.exception else ""
         if self.window is not None:
             over = self.window.end > _DAY and _second_of(self.wall) < self.window.start
@@ -210,6 +209,11 @@ def _second_of(wall: dt.datetime) -> int:
     return wall.hour * 3600 + wall.minute * 60 + wall.second
 
 
-@cache
+@lru_cache(4096)
 def _clock(second: int) -> str:
     return f"{second // 3600:02}:{second % 3600 // 60:02}"
+
+
+@lru_cache(4096)
+def _from_to(start: int, end: int) -> str:
+    return f"{_clock(start)}-{_clock(end - _DAY if end > _DAY else end)}"

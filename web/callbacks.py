@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
@@ -74,36 +73,19 @@ class Callbacks:
             if path != CALLS_PATH and (not token or "/" in token):
                 return wsgi_app(environ, start)
             begin()
-            is_answered = False
-
-            def take() -> None:
-                nonlocal is_answered
-                if not is_answered:
-                    is_answered = True
-                    with suppress(OSError):  # who does not listen has been answered, too
-                        start("200 OK", [("Content-Length", "0")])(b"")
-
             try:
-                refused = self.answer(environ, token, take)
+                answer = self.answer(environ, token)
             except Exception as failure:  # noqa: BLE001 - as Flask would
-                refused = errors.answer_to(failure)
-            if refused is not None and not is_answered:
-                return refused(environ, start)
-            take()
+                answer = errors.answer_to(failure)
+            if answer is not None:
+                return answer(environ, start)
+            start("200 OK", [("Content-Length", "0")])
             return ()
 
         return application
 
-    def answer(
-        self,
-        environ: Mapping[str, Any],
-        token: str | None,
-        take: Callable[[], None] = lambda: None,
-    ) -> Response | None:
-        """Take an event, of a leg if there is a `token`; return None, or why it was not taken.
-
-        `take` is called before the end if the platform need not wait for it.
-        """
+    def answer(self, environ: Mapping[str, Any], token: str | None) -> Response | None:
+        """Take an event, of a leg if there is a `token`; return None, or why it was not taken."""
         settings = self._settings
         if settings.callback_auth:
             name, password = settings.callback_username, settings.callback_password
@@ -117,9 +99,9 @@ class Callbacks:
             if not event.call_id:  # a transcription has none ("Catapult: Transcription event")
                 return None
             if token is None:
-                self._handler.on_event(event, now, take)
+                self._handler.on_event(event, now)
             else:
-                self._handler.on_leg_event(token, event, now, take)
+                self._handler.on_leg_event(token, event, now)
         except BadEventError as bad:
             return errors.error(400, bad.code, bad.message)
         except UnknownLegError:

@@ -88,7 +88,8 @@ def exposition() -> tuple[bytes, str]:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     for _ in range(_TRIES):
-        with suppress(struct.error):  # a worker that begins now has made its file, still empty
+        # A worker that begins now has made its file, still empty; that of a dead one is removed.
+        with suppress(struct.error, FileNotFoundError):
             return generate_latest(registry), CONTENT_TYPE_LATEST
         time.sleep(_PAUSE)
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -442,7 +442,7 @@ class TestMirror:
         record = first.load()
         assert [each.token for each in record.current] == ["t-3"]
         assert (record.to, record.caller) == ("+19195550100", "+12125550142")
-        assert (record.anonymous, record.diverted) == (True, "busy")
+        assert (record.anonymous, record.diverted, record.seen_at) == (True, "busy", 5.0)
 
     def test_others_are_left_alone_until_they_had_time(
         self, server: RedisServer, hosts: list[Host], monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ import pytest
 from callflow import record as states
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
+from callflow.ledger import LedgerError
 from callflow.sqlite import SqliteLedger
 from callflow.work import NotRoutedError, Worker
 from catapult.errors import CallNotActiveError, RefusedError, TryAgainError, UnknownOutcomeError
@@ -555,37 +556,71 @@ def test_a_call_that_nobody_told_of_is_not_begun(house: House) -> None:
 
 @pytest.mark.parametrize("request_", ["get", "transfer"])
 def test_a_call_that_the_ledger_lost_meanwhile_is_let_go(house: House, request_: str) -> None:
-    """Nothing is made up of what is left: with the ledger's data its record comes back."""
+    """Nothing is made up of what is left; a platform that waits turns to its fallback."""
     house.call(CHAIN)
     house.company.change(A, state="active")
     house.company.then(request_, lambda: house.ledger.prune(time.time() + 1))
-    house.tell_of("ann", "hangup", "USER_BUSY")
+    given_back = pytest.raises(NotRoutedError) if request_ == "get" else contextlib.nullcontext()
+    with given_back:
+        house.tell_of("ann", "hangup", "USER_BUSY")
     assert house.ledger.load(A) is None
 
 
 def test_the_platform_is_answered_as_soon_as_somebody_is_dialed(house: House) -> None:
-    """And whatever goes wrong then is no reason to give the call back."""
-    house.company.calls[A] = CallResource(A, "active", "in", to=CHAIN)
-    seen: list[str] = []
-
-    def answer() -> None:
-        seen.extend(leg.state for leg in house.record.legs)
-
-    house.handler.on_event(_event("answer", A, to=CHAIN), time.time(), answer)
-    assert seen == [states.SENDING]
+    later: list[Callable[[], None]] = []
+    house.worker._later = later.append  # noqa: SLF001
+    house.call(CHAIN)
+    assert house.leg("ann").state == states.SENDING
+    later.pop()()
     assert house.leg("ann").state == states.DIALED
 
 
+def test_what_goes_wrong_after_that_is_told_and_mended_by_whoever_takes_over(house: House) -> None:
+    later: list[Callable[[], None]] = []
+    house.worker._later = later.append  # noqa: SLF001
+    house.call(CHAIN)
+    write = house.ledger.update
+
+    def fail(*_: Any) -> None:
+        raise LedgerError("the disk is full")
+
+    house.ledger.update = fail  # type: ignore[method-assign, assignment]
+    later.pop()()
+    house.ledger.update = write  # type: ignore[method-assign]
+    assert house.told[-1] == "ledger-failed"
+    house.pass_time()
+    assert house.leg("ann").state == states.DIALED
+    assert house.company.names() == ["transfer"]
+
+
+def test_a_group_is_not_given_back_once_one_of_it_is_called(house: House) -> None:
+    read = house.ledger.load
+
+    def fail(*_: Any) -> None:
+        raise LedgerError("the disk is full")
+
+    def second() -> None:
+        house.ledger.load = read  # type: ignore[method-assign]
+
+    def first() -> None:
+        house.ledger.load = fail  # type: ignore[method-assign, assignment]
+
+    house.company.then("create", first)
+    house.call(GROUP)
+    second()
+    assert house.told[-1] == "ledger-failed"
+    house.pass_time()
+    house.pass_time(1)
+    assert house.company.names().count("create") == 2
+    assert house.record.state == states.RINGING
+
+
 def test_an_event_for_which_nobody_is_dialed_is_answered_at_the_end(house: House) -> None:
-    house.company.calls[A] = CallResource(A, "active", "in", to=CLOSED)
+    house.worker._later = lambda _: pytest.fail("the platform was answered")  # noqa: SLF001
     house.company.then("speak", *[TryAgainError("503")] * 50)
     house.hurry()
-    answered: list[bool] = []
     with pytest.raises(NotRoutedError):
-        house.handler.on_event(
-            _event("answer", A, to=CLOSED), time.time(), lambda: answered.append(True)
-        )
-    assert answered == []
+        house.call(CLOSED)
 
 
 def test_who_took_over_makes_sure_before_each_request(house: House) -> None:
