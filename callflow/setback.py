@@ -18,6 +18,11 @@ _PAST = ("seen_at", "answered_by_us_at", "checked_at", "ended_at")
 _PAST_OF_LEG = ("started_at", "answered_at", "whispered_at", "checked_at", "ended_at")
 
 
+def was_ahead(record: Record, now: float) -> bool:
+    """Return whether a lease was given to the call at a moment that now lies ahead."""
+    return record.held_until > now + LEASE + TOLERATED
+
+
 def mend(record: Record, now: float) -> bool:
     """Bring back what lies further ahead than it can; return whether anything did."""
     waits = [("held_until", LEASE), ("retry_at", RETRY)]

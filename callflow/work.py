@@ -143,7 +143,9 @@ class Worker:
 
         def change(record: Record, in_progress: Callable[[str], int]) -> _Taken | None:
             now, holder = time.time(), record.holder
-            is_mended = fact is None and setback.mend(record, now)
+            is_mended = (fact is None or setback.was_ahead(record, now)) and setback.mend(
+                record, now
+            )
             if fact is not None:
                 fact(record)
                 agenda.reckon(record, now)

@@ -446,6 +446,20 @@ def test_a_clock_that_was_set_back_prolongs_no_lease_and_no_ring(house: House) -
     assert house.leg("ann").outcome == "no-answer"
 
 
+def test_an_event_finds_that_the_clock_was_set_back(house: House) -> None:
+    """As when every process has begun anew since, so that none has seen the step."""
+    house.company.then("transfer", Killed())
+    with pytest.raises(Killed):
+        house.call(CHAIN)
+
+    def later(record: Record, _: Any) -> None:
+        record.held_until += 3600
+
+    house.ledger.update(A, later)
+    house.tell("hangup")
+    assert house.record.held_until < time.time() + 10
+
+
 @pytest.mark.parametrize("step", [-60.0, 60.0])
 def test_who_waits_while_the_clock_steps_keeps_the_call_or_stops(
     house: House, monkeypatch: pytest.MonkeyPatch, step: float
