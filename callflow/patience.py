@@ -247,8 +247,23 @@ class Patience:
     ) -> T | None:
         """Send until it is done. `done` is asked after each doubt; None if it says so.
 
-        Without `done` it is a question, which may be asked again.
+        Without `done` it is a question, which may be asked again. Whatever ends the patience later,
+        a request that was in doubt once is the cause that is told.
         """
+        doubts: list[Exception] = []
+        try:
+            return self._insist_in_doubt(send, done, doubts)
+        except GaveUpError as error:
+            if not doubts or not error.is_unsent:
+                raise
+            raise GaveUpError(str(error)) from doubts[0]
+
+    def _insist_in_doubt(
+        self,
+        send: Callable[[float], T],
+        done: Callable[[], bool] | None,
+        doubts: list[Exception],
+    ) -> T | None:
         while True:
             had_turn = self._take_turn()
             try:
@@ -260,6 +275,7 @@ class Patience:
             except (UnknownOutcomeError, CallNotActiveError) as error:
                 if done is None and isinstance(error, CallNotActiveError):
                     raise
+                doubts.append(error)
                 if done is not None and done():
                     return None
                 try:

@@ -652,3 +652,24 @@ def test_who_took_over_makes_sure_before_each_request(house: House) -> None:
     house.company.then("list", taken)
     house.pass_time()
     assert house.company.names() == ["transfer"]
+
+
+def test_a_doubt_is_not_forgotten_while_it_cannot_be_looked_into(house: House) -> None:
+    """What cannot be asked now was sent all the same, and may have been done."""
+
+    def lost() -> None:
+        house.company.ring(ANN, f"https://we.example.com/{house.leg('ann').token}")
+        raise UnknownOutcomeError("lost")
+
+    refused = TryAgainError("429")
+    refused.wait = 5.0
+    house.company.then("transfer", lost)
+    house.company.then("get", refused)
+    house.hurry()
+    with pytest.raises(NotRoutedError):
+        house.call(CHAIN)
+    with contextlib.suppress(NotRoutedError):  # there is little time for all these questions
+        house.tell("answer")
+    house.pass_time(2)
+    assert house.company.names() == ["transfer"]
+    assert house.leg("ann").state == states.DIALED
