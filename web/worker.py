@@ -127,6 +127,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
                 client.settimeout(_ARRIVAL)
                 self.handle_request(listener.getsockname(), request, client, addr)
                 request = None
+                if not parser.finish_body():  # what nobody read is not the next request
+                    return
                 if arrivals.begin():  # it asks for more at once: others are served in between
                     gevent.sleep(0)
         except (StopIteration, NoMoreData, OSError):

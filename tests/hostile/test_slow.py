@@ -137,3 +137,19 @@ class TestSlow:
             assert sock.recv(100).startswith(b"HTTP/1.1 100 ")
             sock.sendall(BODY)
             assert b"HTTP/1.1 200 " in sock.recv(100)
+
+
+def test_a_connection_may_be_idle_after_a_request_whose_body_nobody_read(service: Service) -> None:
+    """What is left of one request is not the beginning of the next."""
+    head = HEAD.replace(PAIRS[0].encode(), b"d3Jvbmc6d3Jvbmc=")
+    with socket.create_connection(("127.0.0.1", service.port), timeout=5) as sock:
+        sock.sendall(head + f"Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+        told = b""
+        while not told.endswith(b"}}"):
+            told += sock.recv(65_536)
+        assert told.startswith(b"HTTP/1.1 401 ")
+        sock.settimeout(11)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        sock.sendall(HEAD + f"Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
+        assert sock.recv(65_536).startswith(b"HTTP/1.1 200 ")
