@@ -126,6 +126,8 @@ def _leg(record: Record, token: str, event: Event, now: float) -> str:
     if leg is None:
         raise UnknownLegError
     record.note(now, "event", leg=leg.destination, event=Raw(event.raw))
+    if leg.sent_again and leg.leg_id not in {None, event.call_id}:
+        return leg.destination  # of what an earlier request has made, which is not this leg
     leg.leg_id = leg.leg_id or event.call_id
     if event.type == "answer":
         record.answered(token, event.call_id, now)

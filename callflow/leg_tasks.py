@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from callflow import agenda, changes
+from callflow.doubt import LONGEST_LAG, LegSearch, NotKnownError, last_sent
 from callflow.ledger import of_known
 from callflow.patience import CallGoneError
 from catapult.errors import RefusedError
@@ -44,7 +45,12 @@ class LegTasks:
     def _ring_out(self, job: Job) -> Change:
         """End a leg that has rung for long enough, unless its answer was not reported."""
         leg = job.leg
-        leg_id = _id_of(job, leg)
+        try:
+            leg_id = leg.leg_id or _search(job).id_of(job.patience.look(job.call_id))
+        except NotKnownError:
+            if _may_ring(leg):
+                raise
+            leg_id = None
         if leg_id is None:
             return changes.ended(leg, NO_ANSWER, "it is not there")
         try:
@@ -60,10 +66,16 @@ class LegTasks:
 
     def _hang_up_leg(self, job: Job) -> Change:
         """Hang up a leg that is not wanted any more."""
-        leg_id = _id_of(job, job.leg)
+        leg = job.leg
+        try:
+            leg_id = leg.leg_id or _search(job).id_of(None)
+        except NotKnownError:
+            if leg.created and _may_ring(leg):  # what we transferred ends with its caller
+                raise
+            leg_id = None
         if leg_id is not None:
             job.patience.hang_up(leg_id)
-        return changes.ended(job.leg, None, "released")
+        return changes.ended(leg, None, "released")
 
     def _check_leg(self, job: Job) -> Change:
         """Find out whether a conversation of which nothing was heard for long goes on."""
@@ -122,9 +134,14 @@ def _has_rung_out(record: Record, leg: Leg) -> bool:
     return True
 
 
-def _id_of(job: Job, leg: Leg) -> str | None:
-    """Return the id of a leg; one that was never reported is looked for."""
-    return leg.leg_id or next(iter(job.patience.find(leg)), None)
+def _search(job: Job) -> LegSearch:
+    """Look for a leg whose id nobody has told."""
+    return LegSearch(job.patience, job.leg, job.record.seen_at)
+
+
+def _may_ring(leg: Leg) -> bool:
+    """Whether a leg of which nothing was heard may still ring: we gave those we called a limit."""
+    return not leg.created or time.time() < last_sent(leg) + leg.ring + LONGEST_LAG
 
 
 def _winner_lost(job: Job, error: Exception) -> Change:

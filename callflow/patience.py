@@ -1,27 +1,28 @@
 """Requests to the platform within a deadline, never repeated blindly.
 
-A request that was certainly not executed waits as it is told and is repeated. One of which that
-is not known is repeated only after a look at the call has shown that it was not done.
+A request that was certainly not executed waits as the platform says, and is repeated. A request of
+which that is not known is repeated only after a look at the call has shown that it was not
+executed. What makes a new leg is in `callflow.doubt`: a look at the call is not enough for that.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from catapult.errors import (
     AccountError,
     CallNotActiveError,
+    CatapultError,
     RefusedError,
     TryAgainError,
     UnknownOutcomeError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from callflow.pacing import Pacer
-    from callflow.record import Leg
     from catapult.client import Client
     from catapult.transfer import Audio
     from catapult.wire import CallResource
@@ -30,13 +31,13 @@ T = TypeVar("T")
 
 REQUEST = 3.5
 """Seconds that one request may take before a look is taken at what became of it."""
+_QUESTION = 2.0
+"""Seconds for a question that can stay open: the answer may come from elsewhere meanwhile."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_LONGEST_DOUBT = 3.2
+"""Seconds between two questions about a request in doubt: its leg's event may answer them all."""
 _FULL = 0.5
 """Seconds until another turn is asked for when the queue is full."""
-_LISTED = 100
-"""Newest calls to a destination among which a leg is looked for."""
-_CLOCK_SKEW = 5.0
-"""Seconds by which the platform's clock may differ from ours when legs are told apart by time."""
 
 
 class CallGoneError(Exception):
@@ -47,20 +48,19 @@ class TakenOverError(Exception):
     """This worker was late, and another one has taken the call over."""
 
 
-class NotWantedError(Exception):
-    """Nobody waits for the leg any more that was to be made."""
-
-
 class GaveUpError(Exception):
     """The time is up, or the account is refused: the platform's own fallback must act."""
 
-    is_undone = False
-    """Whether the last request failed, and a look has shown that it was not executed."""
+    is_unsent = False
+    """Whether it is certain that no request for a leg was executed."""
+    under_way_until: float | None = None
+    """Until when such a request was under way (epoch seconds), if that is not certain."""
+    list_lag: float | None = None
+    """How late the list of calls may be, in seconds, if that was found out."""
 
-    @property
-    def is_unsent(self) -> bool:
-        """Whether the last request was certainly not executed."""
-        return isinstance(self.__cause__, TryAgainError | AccountError)
+
+class _AccountRefusedError(GaveUpError):
+    """The platform refuses our credentials, or the account has no money left."""
 
 
 class Patience:
@@ -77,27 +77,26 @@ class Patience:
         hold: Callable[[float], None],
         pacer: Pacer,
     ) -> None:
-        self._client = client
+        self.client = client
         self._deadline = deadline
         self._hold = hold
         self._pacer = pacer
-        self._paced = False
         self._pause = _FIRST_PAUSE
 
     def answer(self, call_id: str) -> None:
         """Answer an incoming call. Raises CallGoneError, RefusedError or GaveUpError."""
         self._insist(
-            lambda timeout: self._client.answer(call_id, timeout=timeout),
+            lambda timeout: self.client.answer(call_id, timeout=timeout),
             lambda: self.look(call_id).state != "started",
         )
 
     def reject(self, call_id: str) -> None:
         """Reject a call that was not answered. Raises RefusedError or GaveUpError."""
-        self._until_over(call_id, lambda timeout: self._client.reject(call_id, timeout=timeout))
+        self._until_over(call_id, lambda timeout: self.client.reject(call_id, timeout=timeout))
 
     def hang_up(self, call_id: str) -> None:
         """Hang up a leg. Raises RefusedError or GaveUpError; one that is over is no error."""
-        self._until_over(call_id, lambda timeout: self._client.hang_up(call_id, timeout=timeout))
+        self._until_over(call_id, lambda timeout: self.client.hang_up(call_id, timeout=timeout))
 
     def play(self, call_id: str, audio: Audio, *, loop: bool = False, tag: str) -> None:
         """Play something to a call. Raises CallGoneError, RefusedError or GaveUpError.
@@ -110,7 +109,7 @@ class Patience:
             nonlocal was_refused
             was_refused = False
             try:
-                self._client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout)
+                self.client.speak(call_id, audio, loop=loop, tag=tag, timeout=timeout)
             except CallNotActiveError:
                 was_refused = True
                 raise
@@ -121,45 +120,10 @@ class Patience:
         """Stop what plays to a call; nothing playing is no error. Raises GaveUpError."""
         try:
             self._insist(
-                lambda timeout: self._client.stop_audio(call_id, timeout=timeout), lambda: True
+                lambda timeout: self.client.stop_audio(call_id, timeout=timeout), lambda: True
             )
         except RefusedError:
             return
-
-    def transfer(self, call_id: str, leg: Leg, order: Mapping[str, Any]) -> str | None:
-        """Transfer a call; return the new leg's id, None if it is not known yet.
-
-        Raises CallGoneError, RefusedError (this destination is refused) or GaveUpError.
-        """
-        return self._create(
-            lambda timeout: self._client.transfer(call_id, order, timeout=timeout),
-            lambda: self.legs_of(call_id, leg),
-        )
-
-    def call(
-        self, call_id: str, leg: Leg, callback_url: str, is_wanted: Callable[[], bool]
-    ) -> str | None:
-        """Call the destination of a leg for a call; return the new leg's id.
-
-        Raises CallGoneError, RefusedError (this destination is refused), GaveUpError, or
-        NotWantedError if `is_wanted` says so before it was called.
-        """
-
-        def send(timeout: float) -> str | None:
-            if not is_wanted():
-                raise NotWantedError
-            return self._client.create_call(
-                leg.request["from"],
-                leg.transfer_to,
-                call_timeout=leg.ring,
-                callback_url=callback_url,
-                tag=call_id,
-                recording_enabled=leg.request.get("recordingEnabled"),
-                recording_file_format=leg.request.get("recordingFileFormat"),
-                timeout=timeout,
-            )
-
-        return self._create(send, lambda: self.legs_of(call_id, leg))
 
     def join(self, call_id: str, leg_id: str) -> None:
         """Join two answered calls. Raises CallGoneError, RefusedError or GaveUpError."""
@@ -169,7 +133,7 @@ class Patience:
 
         try:
             self._insist(
-                lambda timeout: self._client.create_bridge([call_id, leg_id], timeout=timeout),
+                lambda timeout: self.client.create_bridge([call_id, leg_id], timeout=timeout),
                 joined,
             )
         except RefusedError:
@@ -191,46 +155,49 @@ class Patience:
     def look(self, call_id: str) -> CallResource:
         """Return a call as it is. Raises CallGoneError if it is over, GaveUpError."""
         try:
-            call = self._insist(lambda timeout: self._client.get_call(call_id, timeout=timeout))
+            call = self._insist(lambda timeout: self.client.get_call(call_id, timeout=timeout))
         except RefusedError as error:
             raise CallGoneError(str(error)) from error
         if call is None or call.is_over:
             raise CallGoneError(f"the call is {call.state if call else 'gone'}")
         return call
 
-    def legs_of(self, call_id: str, leg: Leg) -> list[str]:
-        """Return the ids of what an attempt has already made; "" for one that is not named.
-
-        Raises CallGoneError when the call itself is over.
-        """
-        call = self.look(call_id)
-        found = self.find(leg)
-        if not found and call.state == "transferring" and not leg.created:
-            return [""]
-        return found
-
-    def find(self, leg: Leg) -> list[str]:
-        """Return the ids of the calls that were made for a leg. Raises GaveUpError."""
-
-        def listed(timeout: float) -> list[CallResource]:
-            return self._client.list_calls(to=leg.transfer_to, size=_LISTED, timeout=timeout)
-
+    def ask(self, question: Callable[[Client, float], T]) -> T | None:
+        """Ask something once; None if the platform does not answer soon, or refuses to."""
         try:
-            calls = self._insist(listed) or []
-        except RefusedError:
-            return []
-        return [call.id for call in calls if _is_of(call, leg)]
+            return self.once(lambda timeout: question(self.client, min(timeout, _QUESTION)))
+        except (CatapultError, _AccountRefusedError):
+            return None
 
-    def _create(
-        self, send: Callable[[float], str | None], find: Callable[[], list[str]]
-    ) -> str | None:
-        found: list[str] = []
+    def once(self, send: Callable[[float], T]) -> T:
+        """Send a request until it is certain that it reached the platform; return its answer.
 
-        def done() -> bool:
-            found.extend(find())
-            return bool(found)
+        Raises UnknownOutcomeError, CallNotActiveError, RefusedError, or GaveUpError.
+        """
+        while True:
+            had_turn = self._take_turn()
+            try:
+                answer = send(self._time())
+            except AccountError as error:
+                raise _AccountRefusedError(str(error)) from error
+            except TryAgainError as error:
+                self._put_off(error, had_turn=had_turn)
+            else:
+                if had_turn:
+                    self._pacer.went_well()
+                return answer
 
-        return self._insist(send, done) or (found[0] or None if found else None)
+    def wait(
+        self, error: Exception, until: float | None, glance: float, unless: Callable[[], object]
+    ) -> None:
+        """Wait `until` a moment (monotonic seconds), or else a little, longer each time.
+
+        Every `glance` seconds `unless` is asked whether there is anything left to wait for.
+        """
+        pause, self._pause = self._pause, min(self._pause * 2, _LONGEST_DOUBT)
+        end = max(until or 0.0, time.monotonic() + pause)
+        while (left := end - time.monotonic()) > 0 and not unless():
+            self._sleep(min(left, glance), error)
 
     def _until_over(self, call_id: str, send: Callable[[float], None]) -> None:
         def is_over() -> bool:
@@ -247,46 +214,17 @@ class Patience:
     ) -> T | None:
         """Send until it is done. `done` is asked after each doubt; None if it says so.
 
-        Without `done` it is a question, which may be asked again. Whatever ends the patience later,
-        a request that was in doubt once is the cause that is told.
+        Without `done` it is a question, which may be asked again.
         """
-        doubts: list[Exception] = []
-        try:
-            return self._insist_in_doubt(send, done, doubts)
-        except GaveUpError as error:
-            if not doubts or not error.is_unsent:
-                raise
-            raise GaveUpError(str(error)) from doubts[0]
-
-    def _insist_in_doubt(
-        self,
-        send: Callable[[float], T],
-        done: Callable[[], bool] | None,
-        doubts: list[Exception],
-    ) -> T | None:
         while True:
-            had_turn = self._take_turn()
             try:
-                answer = send(self._time())
-            except AccountError as error:
-                raise GaveUpError(str(error)) from error
-            except TryAgainError as error:
-                self._put_off(error, had_turn=had_turn)
+                return self.once(send)
             except (UnknownOutcomeError, CallNotActiveError) as error:
                 if done is None and isinstance(error, CallNotActiveError):
                     raise
-                doubts.append(error)
                 if done is not None and done():
                     return None
-                try:
-                    self._wait(error)
-                except GaveUpError as gave_up:
-                    gave_up.is_undone = done is not None
-                    raise
-            else:
-                if had_turn:
-                    self._pacer.went_well()
-                return answer
+                self._wait(error)
 
     def _take_turn(self) -> bool:
         """Wait for our turn while requests are refused for their rate; return whether they are."""
@@ -325,14 +263,3 @@ class Patience:
         while (left := end - time.monotonic()) > 0:
             self._hold(min(left, 1.0))
             time.sleep(min(left, 1.0))
-
-
-def _is_of(call: CallResource, leg: Leg) -> bool:
-    """Return whether an outbound call was made by an attempt: by its token, or else its time."""
-    if call.direction != "out":
-        return False
-    if call.callback_url is not None:
-        return leg.token in call.callback_url
-    return call.start_time is not None and (
-        call.start_time.timestamp() >= leg.started_at - _CLOCK_SKEW
-    )

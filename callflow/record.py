@@ -66,8 +66,12 @@ class Leg(msgspec.Struct, omit_defaults=True):
     state: str = SENDING
     unsent: bool = False
     """Whether it is known that its request was never executed."""
-    failures: int = 0
-    """How often its request failed until the time was up, while the platform answered others."""
+    sent_at: float | None = None
+    """When its request was sent, if that was later than `started_at`, or not the first time."""
+    list_lag: float | None = None
+    """How late the platform's list of calls may be, in seconds, as far as this call has shown."""
+    sent_again: bool = False
+    """Whether its request was repeated: then an event may come from a leg that is not ours."""
     leg_id: str | None = None
     ring_until: float | None = None
     answered_at: float | None = None
@@ -82,6 +86,11 @@ class Leg(msgspec.Struct, omit_defaults=True):
     outcome: str | None = None
     cause: str | None = None
     ended_at: float | None = None
+
+    @property
+    def is_being_sent(self) -> bool:
+        """Whether its request is about to go out, or went out and may have been executed."""
+        return self.state == SENDING
 
     @property
     def is_open(self) -> bool:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 TOLERATED = 2.0
 """Seconds by which the clocks of hosts may differ."""
 _PAST = ("seen_at", "answered_by_us_at", "checked_at", "ended_at")
-_PAST_OF_LEG = ("started_at", "answered_at", "whispered_at", "checked_at", "ended_at")
+_PAST_OF_LEG = (
+    *("started_at", "sent_at", "answered_at"),
+    *("whispered_at", "checked_at", "ended_at"),
+)
 
 
 def was_ahead(record: Record, now: float) -> bool:

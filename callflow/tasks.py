@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from msgspec import to_builtins
 
 from callflow import agenda, changes
+from callflow.doubt import NotWantedError, Once, last_sent, left_behind
 from callflow.ledger import UnchangedError, UnknownCallError, of_known
 from callflow.leg_tasks import LegTasks
-from callflow.patience import CallGoneError, GaveUpError, NotWantedError, TakenOverError
-from callflow.record import SENDING, Leg, Record, new_token
+from callflow.patience import CallGoneError, GaveUpError, TakenOverError
+from callflow.record import Leg, Record, new_token
 from catapult.errors import RefusedError
 from catapult.transfer import Audio, InvalidParameterError
 from routing import route as routes
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from routing.rules import Destination, RuleSet
     from settings import Settings
 
+_NOTED = 0.25
+"""Seconds after which the moment in the record is too old for the moment of a request."""
 ANNOUNCEMENT, TONE = "announcement", "ringing"
 """Tags by which the end of what was played is told apart."""
 
@@ -221,26 +224,9 @@ class Tasks:
         return self._make(job, self._with_facts(job, decide))
 
     def _settle(self, job: Job) -> Change:
-        """Send what a worker that died while it sent had not sent."""
+        """Make the legs whose requests another worker, or an earlier try, has left in doubt."""
         self._tone(job, on=any(leg.created for leg in job.record.current))
-        found = []
-        for leg in job.record.current:
-            if leg.state == SENDING:
-                legs = self._made(job, leg)
-                sent = changes.dialed(leg, legs[0] or None) if legs else None
-                found.append(sent or self._send(job, leg))
-        return changes.together(*found)
-
-    def _made(self, job: Job, leg: Leg) -> list[str]:
-        """Return what the request of a leg has made already.
-
-        Nothing if it is known that it was never executed; that is not known of the next one.
-        """
-        if not leg.unsent:
-            return job.patience.legs_of(job.call_id, leg)
-        unknown = changes.of_leg(leg, unsent=False)
-        self._ledger.update(job.call_id, of_known(lambda record, _: unknown(record)))
-        return []
+        return self._send_all(job, [leg for leg in job.record.current if leg.is_being_sent])
 
     def _make_sure(self, job: Job) -> CallResource | None:
         """Raise CallGoneError unless the call is known to be active; return it if it was asked."""
@@ -312,13 +298,15 @@ class Tasks:
     def _send(self, job: Job, leg: Leg) -> Change:
         """Send the request of a leg that the ledger knows of; return what came of it."""
         try:
-            leg_id = self._request(job, leg)
+            leg_id = self._made_once(job, leg)
         except GaveUpError as error:
-            if error.is_undone and leg.failures:  # others may be had
-                return changes.ended(leg, FAILURE, str(error))
-            failures = leg.failures + error.is_undone
-            unsent = changes.of_leg(leg, unsent=error.is_unsent, failures=failures)
-            self._ledger.update(job.call_id, of_known(lambda record, _: unsent(record)))
+            found_out = changes.of_leg(
+                leg,
+                unsent=error.is_unsent,
+                sent_at=error.under_way_until or leg.sent_at,
+                list_lag=error.list_lag,
+            )
+            self._ledger.update(job.call_id, of_known(lambda record, _: found_out(record)))
             raise
         except NotWantedError:
             return changes.ended(leg, None, "not wanted any more")
@@ -337,20 +325,33 @@ class Tasks:
         )
         return changes.dialed(leg, leg_id)
 
-    def _request(self, job: Job, leg: Leg) -> str | None:
-        url = self._settings.leg_callback_url(leg.token)
-        if leg.created:
-            return job.patience.call(
-                job.call_id, leg, url or "", lambda: self._is_wanted(job.call_id, leg)
-            )
-        order = leg.request if url is None else {**leg.request, "callbackUrl": url}
-        return job.patience.transfer(job.call_id, leg, order)
+    def _made_once(self, job: Job, leg: Leg) -> str | None:
+        """Have the platform make a leg; return its id if it is known already."""
+        is_left_behind = job.task.name == agenda.SETTLE and not leg.unsent
+        doubt = left_behind(leg) if is_left_behind else None
+        watch = _LegWatch(self._ledger, job.record, leg, is_again=is_left_behind)
+        client, url = job.patience.client, self._settings.leg_callback_url(leg.token)
 
-    def _is_wanted(self, call_id: str, leg: Leg) -> bool:
-        """Whether nobody has answered or left since the leg was begun."""
-        record = self._ledger.load(call_id)
-        mine = record.leg(leg.token) if record else None
-        return mine is not None and not mine.cancelled
+        def transfer(timeout: float) -> str | None:
+            order = leg.request if url is None else {**leg.request, "callbackUrl": url}
+            return client.transfer(job.call_id, order, timeout=timeout)
+
+        def call(timeout: float) -> str | None:
+            if not watch.is_wanted():
+                raise NotWantedError
+            return client.create_call(
+                leg.request["from"],
+                leg.transfer_to,
+                call_timeout=leg.ring,
+                callback_url=url or "",
+                tag=job.call_id,
+                recording_enabled=leg.request.get("recordingEnabled"),
+                recording_file_format=leg.request.get("recordingFileFormat"),
+                timeout=timeout,
+            )
+
+        send = call if leg.created else transfer
+        return Once(job.patience, job.call_id, leg, watch).make(send, doubt)
 
     def _end(self, job: Job, move: Move, chosen: Route) -> Change:
         """Nobody is to be rung (any more): refuse the caller, or tell them."""
@@ -404,6 +405,36 @@ class Tasks:
             action=chosen.action,
             because=chosen.trace.steps[-1].because,
         )
+
+
+class _LegWatch:
+    """A leg in the ledger while the platform is asked to make it."""
+
+    def __init__(self, ledger: Ledger, record: Record, leg: Leg, *, is_again: bool) -> None:
+        self._ledger = ledger
+        self._call_id, self._leg = record.call_id, leg
+        self._is_again = is_again
+        self.seen_at = record.seen_at
+
+    def leg(self) -> Leg | None:
+        """Return the leg as it is now; None when the ledger does not have it any more."""
+        record = self._ledger.load(self._call_id)
+        return record.leg(self._leg.token) if record else None
+
+    def is_wanted(self) -> bool:
+        """Whether nobody has answered or left since the leg was begun."""
+        mine = self.leg()
+        return mine is not None and not mine.cancelled
+
+    def sending(self) -> None:
+        """Note that the request goes out now, unless the record says so already."""
+        now, leg = time.time(), self._leg
+        is_again, self._is_again = self._is_again, True
+        if not (is_again or leg.unsent) and 0 <= now - last_sent(leg) < _NOTED:
+            return
+        leg.sent_at, leg.unsent, leg.sent_again = now, False, leg.sent_again or is_again
+        noted = changes.of_leg(leg, sent_at=now, unsent=False, sent_again=leg.sent_again)
+        self._ledger.update(self._call_id, of_known(lambda record, _: noted(record)))
 
 
 def _leg(record: Record, attempt: Attempt, destination: Destination, *, created: bool) -> Leg:

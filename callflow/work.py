@@ -212,9 +212,15 @@ class Worker:
 
 
 def _is_under_way(record: Record) -> bool:
-    """Whether a call has got further than being routed for the first time."""
+    """Whether a call has got further than being routed for the first time, or may have.
+
+    The platform tells of a call twice. The second time nobody else takes it, and a request in doubt
+    may be executed: we keep the call.
+    """
     dialed = any(leg.state != SENDING for leg in record.legs)
-    return dialed or record.state not in {ANSWERING, ROUTING}
+    in_doubt = any(leg.is_being_sent and not leg.unsent for leg in record.current)
+    further = record.state not in {ANSWERING, ROUTING}
+    return dialed or further or (record.given_back > 0 and in_doubt)
 
 
 def _next_task(record: Record, me: str, now: float) -> Task | None:

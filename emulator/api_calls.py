@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emulator import resources
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from emulator.validation import Body
 
 RECORDING_MOST_S = 3600  # the default; the platform's real cap is not documented
+LIST_REFUSALS = {
+    "401": "authentication-failed",
+    "404": "resource-not-found",
+    "500": "backend-protocol-support-failure",
+}
+SLOW_LIST_S = 15.0
 SIP_HEADERS_MOST, SIP_HEADER_LENGTH = 5, 256
 
 
@@ -94,12 +102,26 @@ def _recording_cap(body: Body) -> int | None:
 def list_calls(context: Context) -> Answer:
     """Catapult: List calls. Lists of one bridge are not paged."""
     query = context.request.query
-    legs = [leg for leg in context.exchange.legs.values() if _matches(leg, query)]
+    legs = [leg for leg in _listed(context) if _matches(leg, query)]
     if query.get("sortOrder", "desc").lower() != "asc":
         legs.reverse()
     if "bridgeId" in query or "conferenceId" in query:
-        return context.ok([show(context, leg) for leg in legs])
-    return context.page(legs, lambda leg: show(context, leg))
+        answer = context.ok([show(context, leg) for leg in legs])
+    else:
+        answer = context.page(legs, lambda leg: show(context, leg))
+    is_slow = context.exchange.switches.is_("call_list", "slow")
+    return replace(answer, slow_s=SLOW_LIST_S) if is_slow else answer
+
+
+def _listed(context: Context) -> list[Leg]:
+    """Return the calls that the list shows by now; a switch refuses it or empties it."""
+    switches = context.exchange.switches
+    if refusal := LIST_REFUSALS.get(switches.text("call_list")):
+        raise ApiError(refusal)
+    if switches.is_("call_list", "empty"):
+        return []
+    newest = time.monotonic() - switches.seconds("list_lag_s")
+    return [leg for leg in context.exchange.legs.values() if leg.born <= newest]
 
 
 def _matches(leg: Leg, query: dict[str, str]) -> bool:

@@ -105,6 +105,12 @@ SWITCHES: dict[str, Switch] = {
     ),
     "setup_s": Switch(0.0, (), "seconds during which a new inbound call answers 503 to updates"),
     "latency_s": Switch(0.0, (), "seconds each API answer is held back"),
+    "call_list": Switch(
+        "shown",
+        ("shown", "empty", "401", "404", "500", "slow"),
+        "what the list of calls answers: the calls, none of them, a refusal, or nothing for 15 s",
+    ),
+    "list_lag_s": Switch(0.0, (), "seconds until a new call shows in the list of calls"),
     "audio_s": Switch(0.2, (), "seconds a sentence or an audio file lasts"),
 }
 

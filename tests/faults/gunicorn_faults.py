@@ -24,9 +24,9 @@ def _move_clock(path: str) -> None:
 
 def _transfers_blindly() -> None:
     """Repeat a request whose answer was lost without a look at what became of it."""
-    from callflow.patience import Patience  # noqa: PLC0415
+    from callflow.doubt import Once  # noqa: PLC0415
 
-    Patience.legs_of = lambda *_: []  # type: ignore[method-assign, assignment, misc]
+    Once._made = lambda *_: []  # type: ignore[method-assign, assignment, misc]  # noqa: SLF001
 
 
 def _forgets() -> None:

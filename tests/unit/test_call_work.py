@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from catapult.client import Client
 
 A = "c-a"
+CALLER = "+12125550142"
 ANN, BOB, LAST = "+19195553001", "+19195553002", "+19195553004"
 CHAIN, GROUP, CLOSED, WHISPERS, TOLD = (f"+1919555400{n}" for n in range(1, 6))
 RULES = f"""
@@ -104,9 +105,16 @@ class Company:
             raise CallNotActiveError("404")
         return self.calls[call_id]
 
-    def list_calls(self, *, to: str, size: int = 25, **_: Any) -> list[CallResource]:
-        self._happens("list", to)
-        return [call for call in self.calls.values() if call.to == to][: -size - 1 : -1]
+    def list_calls(
+        self, *, to: str | None = None, from_: str | None = None, size: int = 25, **_: Any
+    ) -> list[CallResource]:
+        self._happens("list", to or from_ or "")
+        found = [
+            call
+            for call in self.calls.values()
+            if to in {None, call.to} and from_ in {None, call.from_}
+        ]
+        return found[: -size - 1 : -1]
 
     def ring(self, to: str, url: str | None) -> str:
         """Ring somebody."""
@@ -174,7 +182,7 @@ class House:
 
     def call(self, to: str) -> None:
         """A call comes in and is answered."""
-        self.company.calls[A] = CallResource(A, "active", "in", to=to)
+        self.company.calls[A] = CallResource(A, "active", "in", CALLER, to)
         self.tell("incomingcall", to=to)
         self.tell("answer", to=to)
 
@@ -224,13 +232,13 @@ class House:
 
 _TIMES = (
     *("seen_at", "checked_at", "retry_at", "announced_until", "answered_by_us_at", "ended_at"),
-    *("started_at", "ring_until", "answered_at", "whispered_at"),
+    *("started_at", "sent_at", "ring_until", "answered_at", "whispered_at"),
 )
 
 
 def _event(kind: str, call_id: str, **more: str) -> Any:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    values = {"eventType": kind, "callId": call_id, "from": "+12125550142", "to": ANN}
+    values = {"eventType": kind, "callId": call_id, "from": CALLER, "to": ANN}
     values |= {"callState": "active", "time": now} | {key: it for key, it in more.items() if it}
     return parse_query("&".join(f"{k}={v}".replace("+", "%2B") for k, v in values.items()).encode())
 
@@ -395,7 +403,7 @@ def test_a_destination_for_which_requests_fail_is_left_for_the_next(house: House
         with contextlib.suppress(NotRoutedError):
             house.call(CHAIN)
     house.company.script.clear()
-    house.pass_time(2)
+    house.pass_time(16)
     assert house.leg("ann").outcome == "failure"
     assert house.leg("one").state == states.DIALED
 
