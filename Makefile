@@ -1,5 +1,6 @@
 # Everything a developer, an operator or CI does. Each target sets up what it needs; Python 3.11 or
-# newer with venv, and make, are all that must be there before.
+# newer with venv, and make, are all that must be there before. VENV=… on the command line is the
+# folder of another environment.
 OLD_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$each -c '$(OLD_ENOUGH)' 2>/dev/null && echo $$each && break; done)
@@ -12,6 +13,10 @@ TOOLS_READY := $(TOOLS)/.ready
 FUZZ_READY := $(VENV)/.fuzz-ready
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --require-hashes -r
 INSTALL := $(BIN)/python $(PIP_INSTALL)
+
+# What a host has: requirements.txt and nothing else.
+.PHONY: ready
+ready: $(READY)
 
 .PHONY: help demo run test faults lint docs bench soak fuzz lock audit clean
 
@@ -66,7 +71,7 @@ audit: $(TOOLS_READY)  ## known vulnerabilities of every package; asks PyPI
 		$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes -r $$each || exit 1; done
 
 clean:  ## remove what the other targets made; var/ with its ledger stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		tests/sdk/node_modules tests/sdk/.lock benchmarks/peers/express/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
