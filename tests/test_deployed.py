@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.deployed import ROOT, emptied, environment
+from tests.redis_server import RedisServer
 from tests.service import free_port
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def started(programs: Path, folder: Path, **more: str) -> Iterator[tuple[Answers
         process = subprocess.Popen(
             procfile("web"),
             cwd=ROOT,
-            env=emptied(programs, folder, **settings(folder, port), **more),
+            env=emptied(programs, folder, **settings(folder, port) | more),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -115,6 +116,12 @@ def test_what_is_installed_there_is_what_requirements_txt_says(programs: Path) -
 
 def test_the_web_line_of_the_procfile_serves(programs: Path, tmp_path: Path) -> None:
     with started(programs, tmp_path) as (answers, log):
+        assert answers == (200, 200), log
+
+
+def test_it_serves_with_redis(programs: Path, tmp_path: Path) -> None:
+    with RedisServer() as redis, started(programs, tmp_path, LEDGER_URL=redis.url) as found:
+        answers, log = found
         assert answers == (200, 200), log
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import imported
+from tests.scenario.rules import PLAIN, RULES
+from tests.service import Service, event, new_call_id, run
+
 ROOT = Path(__file__).parents[1]
 ASKED = sorted(ROOT.glob("requirements*.in"))
 _PIN = re.compile(r"([\w.-]+)==([^\s;]+)(?: ; ([^\\]+?))?(?: \\)?")
@@ -56,3 +60,37 @@ def test_every_package_has_hashes_and_no_index_is_named(asked: Path) -> None:
 def test_the_tests_run_with_what_is_deployed() -> None:
     deployed = pins(ROOT / "requirements.txt")
     assert deployed <= pins(ROOT / "requirements-dev.txt")
+
+
+ASKED_TO_RUN = {name for name, _ in pins(ROOT / "requirements.in")}
+TAKEN_IF_THERE = {"typing-extensions"}
+"""What msgspec imports if it can; test_deployed.py shows that the service starts without."""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The packages that are there in a service that has worked, and in each command."""
+    site, seen = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("seen")
+    (site / "sitecustomize.py").write_text(imported.SITECUSTOMIZE)
+    # Without the time zones of the system, as on a host that has none.
+    env = {"PYTHONPATH": str(site), imported.SEEN: str(seen), "PYTHONTZPATH": ""}
+    with Service(RULES, stub=True, **env) as service:
+        call_id = new_call_id()
+        assert service.post(event("answer", call_id, PLAIN)).status_code == 200
+        assert service.readiness()[0] == 200
+        assert service.metrics()
+    for command in ("rules check", "rules timeline", "calls list", "presence list", "demo --help"):
+        done = run(
+            "flask", *command.split(), env=env | {"LEDGER_URL": f"sqlite:///{seen.parent}/x"}
+        )
+        assert done.returncode == 0, done.stderr
+    return imported.loaded(seen)
+
+
+def test_what_is_imported_is_asked_for(loaded: set[str]) -> None:
+    assert imported.unasked(ASKED_TO_RUN, imported.named(), loaded) == TAKEN_IF_THERE
+
+
+@pytest.mark.parametrize("package", sorted(ASKED_TO_RUN))
+def test_what_is_asked_for_is_imported_and_would_be_missed(loaded: set[str], package: str) -> None:
+    assert package in imported.unasked(ASKED_TO_RUN - {package}, imported.named(), loaded)
