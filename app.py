@@ -176,13 +176,14 @@ def _open_ledger(settings: Settings) -> Ledger:
     from callflow.redis import RedisLedger  # noqa: PLC0415 - the client takes 80 ms to import
 
     if not settings.copies_path:
-        return RedisLedger(settings.ledger_url, settings.ledger_days)
+        return RedisLedger(settings.ledger_url, settings.ledger_days, tls=settings.ledger_tls)
     copies = Copies(settings.copies_path)
-    shared = RedisLedger(settings.ledger_url, settings.ledger_days, copies.name())
+    name, tls = copies.name(), settings.ledger_tls
+    shared = RedisLedger(settings.ledger_url, settings.ledger_days, name, tls=tls)
     return MirroredLedger(shared, copies, tell)
 
 
 try:
     app = create_app()
-except (settings_module.SettingsError, InvalidParameterError) as error:
+except (settings_module.SettingsError, InvalidParameterError, LedgerError) as error:
     sys.exit(f"cannot start: {error}")

@@ -30,7 +30,7 @@ except settings_module.SettingsError as error:
 if _missing:
     sys.exit("cannot start: " + "; ".join(_missing))
 
-bind = f"0.0.0.0:{settings.port}"
+bind = [f"0.0.0.0:{settings.port}", f"[::]:{settings.port}"]
 workers = settings.workers
 # One thread of each worker waits for all its connections: a slow platform stops nobody else.
 worker_class = "web.worker.Worker"
@@ -43,8 +43,9 @@ _files = 8192 if _most == resource.RLIM_INFINITY else min(_most, 8192)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_files, _most))
 worker_connections = (_files - 64) // 2
 backlog = 2048
-# A connection is kept open for the next callback; longer than the platform's pauses.
-keepalive = 75
+# A connection is kept open for the next callback. The host's proxy must be the first to let it go,
+# or it sends a callback into a connection that is just being closed: Heroku's does after 90 s.
+keepalive = 95
 # Calls in hand are finished: a callback takes 10 s at most, and a host kills after 30.
 graceful_timeout = 20
 timeout = 30
@@ -62,6 +63,17 @@ _metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
 _copies_dir = tempfile.mkdtemp(prefix="callrouter-copies-")
 os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
+
+
+def nworkers_changed(server: Any, _new: int, old: int | None) -> None:
+    """Listen, once the settings of gunicorn are complete and before it says a word.
+
+    gunicorn itself would try a port in use for five seconds, and knows no socket for IPv6 alone.
+    """
+    if old is None and server.cfg.settings["bind"].get() == bind:
+        from web import listeners  # noqa: PLC0415 - everything is patched by now
+
+        server.LISTENERS = listeners.opened(settings.port, server.cfg, server.log)
 
 
 def on_starting(server: Any) -> None:

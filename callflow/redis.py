@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import random
 import secrets
+import ssl
 import time
 from contextlib import contextmanager
+from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 import redis
@@ -32,9 +34,13 @@ T = TypeVar("T")
 
 PREFIX = "callrouter:"
 _PATIENCE, _CONNECTING = 1.0, 0.5
-"""Seconds to wait for an answer or for a free connection; to connect."""
-_CONNECTIONS = 9
-"""Most connections of a process; `?max_connections=` in the URL changes it."""
+"""Seconds to wait for an answer; to connect."""
+_CONNECTIONS = 4
+"""Most connections of a process, of which one may listen; `?max_connections=` changes it."""
+_LONGEST_TURN = 6.0
+"""Seconds to wait for a free connection while others get theirs; _PATIENCE if nobody does."""
+_IDLE = 10.0
+"""Seconds after which a connection that nobody needed is closed."""
 _CHECKED = 30
 """Seconds after which an idle connection is checked before it is used."""
 _TRIES = 100
@@ -49,15 +55,26 @@ _PRUNED_AT_ONCE = 50
 class RedisLedger:
     """Keeps everything under one prefix of one Redis, for `days` and one day more at most.
 
-    One object serves all threads of a process. `writer` is the host that it writes for.
+    One object serves all threads of a process. `writer` is the host that it writes for. `tls` says
+    how the certificate of a `rediss://` server is checked: `verify`, `off`, or the path of a file
+    with the authorities that are trusted besides.
     """
 
-    def __init__(self, url: str, days: float = 30, writer: str = "-", prefix: str = PREFIX) -> None:
+    def __init__(
+        self,
+        url: str,
+        days: float = 30,
+        writer: str = "-",
+        prefix: str = PREFIX,
+        *,
+        tls: str = "verify",
+    ) -> None:
         self._prefix = prefix
         self._writer = writer
         self._kept = int((days + 1) * _DAY)
         self._place = _place(url)
-        self._db = _connect(url, self._place)
+        self._secrets = _secrets(url)
+        self._db = _connect(url, self._place, tls)
         self._update = self._db.register_script(scripts.UPDATE)
         self._in_progress = self._db.register_script(scripts.IN_PROGRESS)
         self._slot = self._db.register_script(scripts.SLOT)
@@ -230,7 +247,8 @@ class RedisLedger:
             self._db.set(self._key("ping"), 1, px=1000)
 
     def close(self) -> None:
-        """Do nothing: the connections belong to all threads."""
+        """Close the connections that nobody is using."""
+        self._db.connection_pool.disconnect(inuse_connections=False)
 
     def _key(self, *names: str) -> str:
         return self._prefix + ":".join(names)
@@ -244,19 +262,57 @@ class RedisLedger:
         try:
             yield
         except redis.RedisError as error:
-            raise LedgerError(f"the ledger at {self._place}: {_because(error)}") from error
+            because = _because(error, self._secrets)
+            raise LedgerError(f"the ledger at {self._place}: {because}") from None
 
 
-def _connect(url: str, place: str) -> Any:
+class _Connections(LifoQueue[Any]):
+    """The connections that are free; those that one burst needed and nobody since are closed.
+
+    Who waits for one goes on waiting while others are served. While nobody is, Redis is away.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        self._served = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Return a connection, or None where one can be made; raise Empty after too long."""
+        end = time.monotonic() + _LONGEST_TURN
+        while True:
+            served = self._served
+            try:
+                return super().get(block, timeout)
+            except Empty:
+                if served == self._served or time.monotonic() > end:
+                    raise
+
+    def _put(self, item: Any) -> None:
+        """Take a connection back; `queue.Queue` holds its lock meanwhile."""
+        now = time.monotonic()
+        if item is not None and item.is_connected:
+            item.free_since = now
+            self._served += 1
+        super()._put(item)
+        for each in self.queue:
+            if each is not None and each.is_connected and now - each.free_since > _IDLE:
+                each.disconnect()
+
+
+def _connect(url: str, place: str, tls: str) -> Any:
     """Return a client whose connections are made when they are needed.
 
     A request is repeated once on a fresh connection if its own was cut, as all are by a restart:
     each one here does no more when it is done twice. One that is not answered is not repeated.
     """
+    options: dict[str, Any] = {"max_connections": _CONNECTIONS}  # unless the URL says otherwise
+    if url.startswith("rediss:") and tls != "verify":
+        options |= {"ssl_cert_reqs": "none"} if tls == "off" else {"ssl_ca_certs": tls}
     try:
         pool = redis.BlockingConnectionPool.from_url(
             url,
-            **{"max_connections": _CONNECTIONS} if "max_connections=" not in url else {},
+            **options,
+            queue_class=_Connections,
             timeout=_PATIENCE,
             socket_timeout=_PATIENCE,
             socket_connect_timeout=_CONNECTING,
@@ -282,7 +338,35 @@ def _place(url: str) -> str:
     return f"{host}:{port}"
 
 
-def _because(error: redis.RedisError) -> str:
+def _secrets(url: str) -> list[str]:
+    """Return what no message may show, as the URL and as Redis have it; the longest comes first."""
+    try:
+        parts = urlsplit(url)
+        given = [unquote(each) for each in (parts.username, parts.password) if each]
+    except ValueError:
+        return []
+    return sorted({*given, *map(quote, given)}, key=len, reverse=True)
+
+
+def _because(error: redis.RedisError, secret_texts: list[str]) -> str:
     if isinstance(error, redis.AuthenticationError):
         return "the credentials are refused"
-    return str(error) or type(error).__name__
+    because = _certificate_error(error)
+    if because:
+        return (
+            f"its certificate is not trusted ({because}); set REDIS_TLS to the path of a file with "
+            "the CA's certificate, or to off if it is self-signed, as on Heroku"
+        )
+    text = str(error) or type(error).__name__
+    for each in secret_texts:
+        text = text.replace(each, "***")
+    return text
+
+
+def _certificate_error(error: BaseException | None) -> str | None:
+    """Return why a certificate was refused, if that is what an error comes from."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None

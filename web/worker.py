@@ -56,7 +56,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._waiting: set[_Arrivals] = set()
-        self._pools: list[Pool] = []
+        self._pool = Pool()
         self._told_to_stop: Event | None = None
 
     def patch(self) -> None:
@@ -69,6 +69,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serve until told to stop, then finish what is in hand."""
         self._told_to_stop = Event()
+        self._pool = Pool(self.worker_connections)
         servers = [self._serve(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
@@ -88,16 +89,14 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def _serve(self, listener: Any) -> StreamServer:
         listener.setblocking(True)
         handle = partial(self.handle, listener)
-        pool = Pool(self.worker_connections)
-        self._pools.append(pool)
-        server = StreamServer(listener, handle=handle, spawn=pool)
+        server = StreamServer(listener, handle=handle, spawn=self._pool)
         server.max_accept = 1  # the other workers take the next one
         server.start()
         return server
 
     def _finish(self) -> None:
         started = time.monotonic()
-        while any(pool for pool in self._pools):
+        while self._pool:
             spent = time.monotonic() - started
             if spent > self.cfg.graceful_timeout:
                 return
