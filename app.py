@@ -30,6 +30,7 @@ from catapult.transfer import InvalidParameterError
 from commands import Commands
 from web import errors, health, media, metrics
 from web.callbacks import MAX_BODY, Callbacks
+from web.hosts import Hosts
 from web.tries import Tries
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Service:
             self.client.prepare()
         except InvalidParameterError as error:
             sys.exit(f"cannot start: {error}")
+        for name, because in self.settings.doubts().items():
+            tell("doubtful-setting", setting=name, because=because)
         self.rulebook.read()
         self.ledger.close()  # a connection must not be used on both sides of a fork
 
@@ -122,7 +125,9 @@ def tell(event: str, **fields: Any) -> None:
 
 _ALARMS = {
     "credentials-refused",
+    "doubtful-setting",
     "no-public-url",
+    "other-host",
     "rules-refused",
     "not-routed",
     "ledger-failed",
@@ -159,7 +164,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     service = Service(settings, ledger, rulebook, client, handler, timers, later)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
-    events = Callbacks(settings, handler, Tries(tell))
+    events = Callbacks(settings, handler, Tries(tell), Hosts(settings.public_url, tell))
     app.register_blueprint(events.blueprint())
     app.wsgi_app = events.shortcut(app.wsgi_app, service.start)  # type: ignore[method-assign]
     app.register_blueprint(media.blueprint())
@@ -178,8 +183,11 @@ def _open_ledger(settings: Settings) -> Ledger:
     if not settings.copies_path:
         return RedisLedger(settings.ledger_url, settings.ledger_days, tls=settings.ledger_tls)
     copies = Copies(settings.copies_path)
-    name, tls = copies.name(), settings.ledger_tls
-    shared = RedisLedger(settings.ledger_url, settings.ledger_days, name, tls=tls)
+    try:
+        name = copies.name()
+    except LedgerError as error:
+        raise settings_module.SettingsError(f"LEDGER_COPIES: {error}") from None
+    shared = RedisLedger(settings.ledger_url, settings.ledger_days, name, tls=settings.ledger_tls)
     return MirroredLedger(shared, copies, tell)
 
 

@@ -7,13 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import current_app
 
 from callflow.ledger import LedgerError
-from commands.output import JSON_OPTION, print_json
+from commands.output import JSON_OPTION, print_json, service_ledger
 
 if TYPE_CHECKING:
-    from callflow.ledger import Ledger
     from callflow.record import Entry, Leg, Record
 
 
@@ -22,18 +20,13 @@ def calls() -> None:
     """Look at recent calls."""
 
 
-def _ledger() -> Ledger:
-    ledger: Ledger = current_app.extensions["callrouter"].ledger
-    return ledger
-
-
 @calls.command("list")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @JSON_OPTION
 def list_calls(limit: int, as_json: bool) -> None:
     """List recent calls, the newest first."""
     try:
-        records = _ledger().recent(limit)
+        records = service_ledger().recent(limit)
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -55,8 +48,8 @@ def list_calls(limit: int, as_json: bool) -> None:
 def show(call_id: str, as_json: bool) -> None:
     """Show one call: its trace, attempts and events."""
     try:
-        record = _ledger().load(call_id)
-        journal = _ledger().journal(call_id)
+        record = service_ledger().load(call_id)
+        journal = service_ledger().journal(call_id)
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
     if record is None:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import current_app
 
 from callflow.ledger import LedgerError
 from callflow.replay import Recorded, recorded
 from commands import witness
-from commands.output import JSON_OPTION, good_rules, print_json, rules_path
+from commands.output import JSON_OPTION, good_rules, print_json, rules_path, service_ledger
 from routing.comparison import Difference, differences
 from routing.problems import Wrong
 from routing.reading.values import instant
@@ -80,8 +79,7 @@ def replay(file: str | None, since: str | None, limit: int, as_json: bool) -> No
     """Route recorded calls again by the rules of FILE: which would have gone elsewhere."""
     rules = good_rules(rules_path(file))
     try:
-        ledger = current_app.extensions["callrouter"].ledger
-        calls = list(recorded(ledger, _since(rules, since), limit))
+        calls = list(recorded(service_ledger(), _since(rules, since), limit))
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
     moved = [(each, *_ways(each, rules)) for each in calls]

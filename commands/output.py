@@ -18,6 +18,7 @@ from routing.reader import read
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from callflow.ledger import Ledger
     from routing.problems import Problem
     from routing.rules import RuleSet
 
@@ -29,6 +30,19 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON doc
 def rules_path(given: str | None) -> Path:
     """Return the rules file: the one given, or the one that the service uses."""
     return Path(given or current_app.extensions["callrouter"].settings.rules_path)
+
+
+def service_ledger() -> Ledger:
+    """Return the ledger of the service; one that the service does not use is no good to anybody."""
+    service = current_app.extensions["callrouter"]
+    if service.settings.has_other_disk:
+        raise click.ClickException(
+            f"the ledger is a file, and this dyno, {service.settings.dyno}, does not share the "
+            "files of the one that serves: nothing would be read or set here. Add Redis, which "
+            "sets REDIS_URL (heroku addons:create heroku-redis)"
+        )
+    ledger: Ledger = service.ledger
+    return ledger
 
 
 def text_of(path: Path) -> str:

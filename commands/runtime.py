@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-from flask import current_app
 
 from callflow.ledger import OVERRIDE, PRESENCE, LedgerError, Setting
-from commands.output import JSON_OPTION, good_rules, known, print_json, rules_path
+from commands.output import JSON_OPTION, good_rules, known, print_json, rules_path, service_ledger
 from routing.problems import Wrong
 from routing.reading.values import instant
 from routing.words import OVERRIDES, PRESENCE_STATES
@@ -123,7 +122,7 @@ def _as_data(what: str, setting: Setting) -> dict[str, str | None]:
 @contextmanager
 def _ledger() -> Iterator[Ledger]:
     try:
-        yield current_app.extensions["callrouter"].ledger
+        yield service_ledger()
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
 

@@ -124,6 +124,7 @@ class Stage:
             "AUTO_ANSWER": "true",
             "ROUTING_RULES": str(self.rules_file),
             "LEDGER_URL": self.ledger_url,
+            "DYNO": "",  # it shares its files with this command
             "LOG_LEVEL": "INFO",
             "WEB_CONCURRENCY": "1",  # /readyz then speaks for every worker when rules change
             "NO_PROXY": "127.0.0.1",

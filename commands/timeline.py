@@ -8,10 +8,17 @@ import time
 from typing import IO, TYPE_CHECKING, Any
 
 import click
-from flask import current_app
 
 from callflow.ledger import OVERRIDE, LedgerError
-from commands.output import JSON_OPTION, good_rules, known, pairs, print_json, rules_path
+from commands.output import (
+    JSON_OPTION,
+    good_rules,
+    known,
+    pairs,
+    print_json,
+    rules_path,
+    service_ledger,
+)
 from commands.timeline_svg import as_svg
 from commands.timeline_text import as_text
 from routing.callers import normal_party
@@ -89,7 +96,7 @@ def _overrides_in_force(rules: RuleSet) -> list[Override]:
     """Return what operators have set, from now on: what was so before is not known."""
     now = time.time()
     try:
-        found = current_app.extensions["callrouter"].ledger.settings(OVERRIDE, now)
+        found = service_ledger().settings(OVERRIDE, now)
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
     start = dt.datetime.fromtimestamp(int(now), dt.UTC)

@@ -24,12 +24,13 @@ else:
 class RedisServer:
     """Keeps its data over a restart if it is `durable`; else it comes back empty."""
 
-    def __init__(self, *, durable: bool = False, password: str = "") -> None:
+    def __init__(self, *, durable: bool = False, password: str = "", clients: int = 10_000) -> None:
         with socket.socket() as sock:
             sock.bind(("127.0.0.1", 0))
             self.port = int(sock.getsockname()[1])
         self._durable = durable
         self._password = password
+        self._clients = clients
         self._folder = Path(tempfile.mkdtemp(prefix="redis-"))
         user = f":{password}@" if password else ""
         self.url = f"redis://{user}127.0.0.1:{self.port}/0"
@@ -40,7 +41,7 @@ class RedisServer:
             [
                 *(_PROGRAM, "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""),
                 *("--dir", str(self._folder), "--appendonly", saved[0]),
-                *("--appendfsync", saved[1]),
+                *("--appendfsync", saved[1], "--maxclients", str(self._clients)),
                 *(("--requirepass", self._password) if self._password else ()),
             ],
             stdout=subprocess.DEVNULL,

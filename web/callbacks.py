@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from callflow.handle import CallHandler
     from catapult.events import Event
     from settings import Settings
+    from web.hosts import Hosts
     from web.tries import Tries
 
 CALLS_PATH = "/callbacks/catapult"
@@ -38,15 +39,22 @@ _METHODS = ["GET", "POST"]
 class Callbacks:
     """The callback routes. With credentials set, every one of them asks for them."""
 
-    def __init__(self, settings: Settings, handler: CallHandler, tries: Tries) -> None:
+    def __init__(
+        self, settings: Settings, handler: CallHandler, tries: Tries, hosts: Hosts
+    ) -> None:
         self._settings = settings
         self._handler = handler
         self._tries = tries
+        self._hosts = hosts
 
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("callbacks", __name__)
-        options: Any = {"methods": _METHODS, "provide_automatic_options": False}
+        options: Any = {
+            "methods": _METHODS,
+            "provide_automatic_options": False,
+            "strict_slashes": False,  # the slash that people add to a URL is no other one
+        }
 
         @routes.route(CALLS_PATH, **options)
         def catapult() -> Response:
@@ -68,7 +76,7 @@ class Callbacks:
         """
 
         def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            path = environ["PATH_INFO"]
+            path = environ["PATH_INFO"].removesuffix("/")
             token = path[len(LEGS_PATH) :] if path.startswith(LEGS_PATH) else None
             if path != CALLS_PATH and (not token or "/" in token):
                 return wsgi_app(environ, start)
@@ -93,6 +101,7 @@ class Callbacks:
             refused = refusal(environ, "Basic", self._tries, right=right)
             if refused:
                 return refused
+        self._hosts.look(environ.get("HTTP_HOST"))
         now = time.time()
         try:
             event = _event(environ)
