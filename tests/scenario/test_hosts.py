@@ -204,7 +204,6 @@ def one_line(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 class TestDynos:
-    ONE_OFF = ("run.1234", "release.7", "scheduler.4711", "web.2", "worker.1")
     COMMANDS = (
         ("override", "set", "office", "closed", "--until", "2190-01-01T00:00"),
         ("override", "list"),
@@ -222,13 +221,11 @@ class TestDynos:
         self, command: tuple[str, ...], tmp_path: Path
     ) -> None:
         ledger = tmp_path / "ledger.sqlite3"
-        for dyno in self.ONE_OFF[:1] if command[1] != "set" else self.ONE_OFF:
-            env = {"DYNO": dyno, "LEDGER_URL": f"sqlite:///{ledger}"}
-            done = run("flask", *command, env=env)
-            assert (done.returncode, done.stdout) == (1, ""), done.stdout
-            assert "Redis" in done.stderr
-            assert dyno in done.stderr
-            assert not ledger.exists()
+        done = run("flask", *command, env={"DYNO": "run.1", "LEDGER_URL": f"sqlite:///{ledger}"})
+        assert (done.returncode, done.stdout) == (1, ""), done.stdout
+        assert "run.1" in done.stderr
+        assert "Redis" in done.stderr
+        assert not ledger.exists()
 
     def test_the_dyno_that_serves_has_its_own(self, tmp_path: Path) -> None:
         env = {"DYNO": "web.1", "LEDGER_URL": f"sqlite:///{tmp_path}/l"}
@@ -237,9 +234,8 @@ class TestDynos:
 
     def test_redis_serves_every_dyno(self) -> None:
         with RedisServer() as redis:
-            for dyno in self.ONE_OFF:
-                env = {"DYNO": dyno, "REDIS_URL": redis.url}
-                assert run("flask", "presence", "set", "ana", "busy", env=env).returncode == 0
+            env = {"DYNO": "run.1", "REDIS_URL": redis.url}
+            assert run("flask", "presence", "set", "ana", "busy", env=env).returncode == 0
 
     def test_the_release_needs_no_ledger(self) -> None:
         assert run("flask", "rules", "check", env={"DYNO": "release.7"}).returncode == 0
