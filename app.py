@@ -28,6 +28,7 @@ from callflow.work import Worker
 from catapult.client import Client
 from catapult.transfer import InvalidParameterError
 from commands import Commands
+from settings_reader import SettingsError
 from web import errors, health, media, metrics
 from web.callbacks import MAX_BODY, Callbacks
 from web.hosts import Hosts
@@ -186,12 +187,12 @@ def _open_ledger(settings: Settings) -> Ledger:
     try:
         name = copies.name()
     except LedgerError as error:
-        raise settings_module.SettingsError(f"LEDGER_COPIES: {error}") from None
+        raise SettingsError(f"LEDGER_COPIES: {error}") from None
     shared = RedisLedger(settings.ledger_url, settings.ledger_days, name, tls=settings.ledger_tls)
     return MirroredLedger(shared, copies, tell)
 
 
 try:
     app = create_app()
-except (settings_module.SettingsError, InvalidParameterError, LedgerError) as error:
+except (SettingsError, InvalidParameterError, LedgerError) as error:
     sys.exit(f"cannot start: {error}")

@@ -15,6 +15,7 @@ from gevent import events, monkey
 
 import logs
 import settings as settings_module
+from settings_reader import SettingsError
 
 # What the workers share is loaded before they are forked, and its locks must be those of greenlets.
 # Forking, signals and children are gunicorn's own business. At each of its steps gevent asks every
@@ -25,7 +26,7 @@ monkey.patch_all(os=False, signal=False, subprocess=False)
 try:
     settings = settings_module.from_environment(os.environ)
     _missing = settings.missing()
-except settings_module.SettingsError as error:
+except SettingsError as error:
     _missing = [str(error)]
 if _missing:
     sys.exit("cannot start: " + "; ".join(_missing))

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from settings_reader import SQLITE, TLS_CHECKED, Reader, SettingsError, is_loopback
+from settings_reader import SQLITE, TLS_CHECKED, Reader, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,6 @@ LEGS_PATH = "/callbacks/catapult/legs/"
 PLATFORM_URL = "https://api.catapult.inetwork.com/v1"
 SERVING_DYNO = "web.1"
 """The only dyno that may use a ledger in a file: its files are nobody else's."""
-__all__ = ["LEGS_PATH", "Settings", "SettingsError", "from_environment"]
 
 
 @dataclass(frozen=True)

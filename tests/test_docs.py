@@ -191,31 +191,73 @@ def _of(text: str) -> tuple[str, re.RegexFlag]:
     return text, re.DOTALL | re.MULTILINE
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the commands are curl's")
-def test_the_platform_is_set_up_by_the_commands_of_the_readme() -> None:
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="the commands are curl's")
+NUMBER, HUMAN = "+19195551000", "+19195550104"
+
+
+def connect(platform: Emulator, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the script of the README that tells the platform; `folder` is to hear of each curl."""
     (script,) = blocks(README, "sh")
-    number, human = "+19195551000", "+19195550104"
-    with Emulator(callback_url="http://127.0.0.1:9/", numbers=(number,)) as platform:
+    spy = folder / "curl"
+    spy.write_text(
+        f'#!/bin/sh\nprintf \'%s\\n\' "$@" >> {folder}/heard\nexec {shutil.which("curl")} "$@"\n'
+    )
+    spy.chmod(0o755)
+    (folder / "connect.sh").write_text(script)
+    account = platform.settings
+    settings = {
+        "BANDWIDTH_API_URL": platform.url,
+        "BANDWIDTH_USER_ID": account.user_id,
+        "BANDWIDTH_API_TOKEN": account.token,
+        "BANDWIDTH_API_SECRET": account.secret,
+        "PUBLIC_URL": "https://router.example.test",
+        "CALLBACK_USERNAME": "bandwidth",
+        "CALLBACK_PASSWORD": "distinctive",
+        "NUMBER": NUMBER,
+        "HUMAN": HUMAN,
+        "PATH": f"{folder}:{PEOPLE['PATH']}",
+        "TMPDIR": str(folder),
+    }
+    return run("sh", str(folder / "connect.sh"), **(settings | more))
+
+
+@needs_curl
+def test_the_platform_is_set_up_by_the_commands_of_the_readme(tmp_path: Path) -> None:
+    with Emulator(callback_url="http://127.0.0.1:9/", numbers=(NUMBER,)) as platform:
         account = platform.settings
-        done = run(
-            *("sh", "-eu", "-c", script),
-            BANDWIDTH_API_URL=platform.url,
-            BANDWIDTH_USER_ID=account.user_id,
-            BANDWIDTH_API_TOKEN=account.token,
-            BANDWIDTH_API_SECRET=account.secret,
-            PUBLIC_URL="https://router.example.test",
-            CALLBACK_USERNAME="bandwidth",
-            CALLBACK_PASSWORD="secret",
-            NUMBER=number,
-            HUMAN=human,
-        )
+        done = connect(platform, tmp_path)
         assert done.returncode == 0, done.stderr
         application = json.loads(done.stdout)
-        url = f"{platform.url}/users/{account.user_id}/phoneNumbers/%2B{number[1:]}"
+        url = f"{platform.url}/users/{account.user_id}/phoneNumbers/%2B{NUMBER[1:]}"
         attached = requests.get(url, auth=(account.token, account.secret), timeout=10).json()
         kept = platform.platform.account.application(application["id"])
-    events = "https://bandwidth:secret@router.example.test/callbacks/catapult"
+    events = "https://bandwidth:distinctive@router.example.test/callbacks/catapult"
     assert (kept.call_url, kept.call_fallback_url) == (events, events)
     assert (application["callbackHttpMethod"], application["autoAnswer"]) == ("post", True)
     assert attached["applicationId"] == application["id"]
-    assert attached["fallbackNumber"] == human
+    assert attached["fallbackNumber"] == HUMAN
+    heard = (tmp_path / "heard").read_text("utf-8")
+    assert "--fail-with-body" in heard
+    for secret in (account.token, account.secret, "distinctive"):
+        assert secret not in heard
+    assert {each.name for each in tmp_path.iterdir()} == {"curl", "heard", "connect.sh"}
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    ("wrong", "requests_made"), [({"BANDWIDTH_API_SECRET": "no"}, 1), ({"NUMBER": "+1919"}, 2)]
+)
+def test_they_end_at_the_first_refusal_and_show_the_reason(
+    tmp_path: Path, wrong: dict[str, str], requests_made: int
+) -> None:
+    with Emulator(callback_url="http://127.0.0.1:9/", numbers=(NUMBER,)) as platform:
+        done = connect(platform, tmp_path, **wrong)
+    assert done.returncode != 0
+    assert json.loads(done.stdout)["message"]
+    assert (tmp_path / "heard").read_text("utf-8").count("--config") == requests_made
+
+
+def test_nobody_is_asked_for_an_address_that_does_not_exist_yet() -> None:
+    manifest = json.loads((ROOT / "app.json").read_text("utf-8"))
+    assert manifest["env"]["PUBLIC_URL"]["required"] is False
+    assert not re.search(r"https://[A-Z]+\.herokuapp\.com", README + json.dumps(manifest))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settings import Settings, SettingsError, from_environment
+from settings import Settings, from_environment
+from settings_reader import SettingsError
 from tests.tls import self_signed
 
 if TYPE_CHECKING:
