@@ -19,10 +19,10 @@ from commands.output import (
 )
 from commands.proved import line_data, line_text
 from routing.findings import ERROR, INFO, WARNING, Finding
-from routing.problems import Problem, RulesError
+from routing.problems import Problem, RulesError, keys_text
 from routing.proof import Proof, prove
 from routing.reader import read
-from routing.reading.places import Places, keys_text
+from routing.reading.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

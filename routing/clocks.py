@@ -81,9 +81,9 @@ def day_of(date: dt.date, zone: ZoneInfo) -> WallDay:
     if early:  # midnight itself is skipped
         return WallDay(date, zone, start, end, skipped=Span(0, early))
     change = _change(start, end, zone)
-    if change is None:
+    before = int(((change or end) - start).total_seconds())
+    if change is None or (change == end and before == DAY):  # at midnight: of the next day
         return WallDay(date, zone, start, end)
-    before = int((change - start).total_seconds())
     after = before + int((_offset(change, zone) - _offset(start, zone)).total_seconds())
     if after > before:
         return WallDay(date, zone, start, end, skipped=Span(before, after))

@@ -16,16 +16,29 @@ if TYPE_CHECKING:
 Path = tuple[Any, ...]
 """Where a key stands, innermost last; a chain of pairs, so that a good file costs no text."""
 
+Keys = tuple[str | int, ...]
+"""A path, outermost key first: `("lines", "main", "rules", 2, "onBusy")`."""
 ROOT: Path = ()
+
+
+def keys_of(path: Path) -> Keys:
+    """Return the keys of a path, outermost first."""
+    keys: list[str | int] = []
+    while path:
+        path, key = path
+        keys.append(key)
+    return tuple(reversed(keys))
 
 
 def path_text(path: Path) -> str:
     """Return a path as people write it: `lines.main.rules[2].when.busy`."""
-    parts: list[str] = []
-    while path:
-        path, key = path
-        parts.append(f"[{key}]" if isinstance(key, int) else f".{key}")
-    return "".join(reversed(parts)).removeprefix(".")
+    return keys_text(keys_of(path))
+
+
+def keys_text(keys: Keys) -> str:
+    """Return the keys of a path as people write them: `lines.main.rules[2].onBusy`."""
+    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return "".join(parts).removeprefix(".")
 
 
 class Problem(Struct, frozen=True, order=True):

@@ -11,6 +11,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from routing import dead
 from routing.chains import Chains, chains, plain_route
@@ -21,6 +22,7 @@ from routing.loops import Loop, loops
 from routing.reach import Reach, first_worlds, instants, reach, stages_of
 from routing.router import route
 from routing.rules import TransferAction
+from routing.subdivisions import subdivisions
 from routing.sweep import SWEEP_DAYS, Sweep
 from routing.week import Timetable, timetable
 from routing.wording import action_words
@@ -29,7 +31,6 @@ from routing.worlds import AT, witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from zoneinfo import ZoneInfo
 
     from routing.expectations import Result
     from routing.rules import Line, RuleSet, Stage
@@ -102,6 +103,7 @@ def prove(rules: RuleSet, start: dt.datetime, tick: Callable[[], object] = lambd
         *_expectations(rules, proof, sweep),
         *(finding for each in proof.lines.values() for finding in _of_line(rules, each, sweep)),
         *_calendars(rules, sweep.start),
+        *subdivisions(rules.countries, sweep.start.date()),
     ]
     return proof
 
@@ -231,9 +233,10 @@ def _untested(rules: RuleSet, proved: LineProof, reached: set[Place]) -> Iterato
 
 
 def _calendars(rules: RuleSet, start: dt.datetime) -> Iterator[Finding]:
+    zone = rules.zone or ZoneInfo("UTC")
+    today = start.astimezone(zone).date()
     for name, calendar in rules.calendars.items():
-        last = calendar.last_day()
-        today = start.astimezone(rules.zone or dt.UTC).date()
+        last = calendar.in_zone(zone).last_day()
         if last is None or last > today + dt.timedelta(days=ENDS_SOON):
             continue
         left = (last - today).days

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from catapult.transfer import is_number
 from routing.callers import caller_list
-from routing.problems import ROOT, RulesError, did_you_mean
+from routing.problems import ROOT, RulesError, did_you_mean, keys_of
 from routing.reading import callers
 from routing.reading.actions import (
     PARAMETERS,
@@ -19,6 +19,7 @@ from routing.reading.actions import (
     parameters,
     read_destination,
 )
+from routing.reading.calendars import read_calendars
 from routing.reading.document import Mapping, Node, Text, parse, small_pieces
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import read_line
@@ -33,8 +34,9 @@ from routing.reading.shapes import (
     entries_of,
     mend,
 )
-from routing.reading.times import read_calendars, read_schedules
-from routing.reading.values import PREFIX, ZONE
+from routing.reading.times import read_schedules
+from routing.reading.values import PREFIX
+from routing.reading.zones import ZONE
 from routing.rules import RejectAction, RuleSet, Stage
 from routing.words import EMERGENCY
 
@@ -164,6 +166,7 @@ class _Sections:
             owned=next((n for n in self.context.lines_by_number if is_number(n)), None),
             default_caller=default_caller,
             expectations=expectations,
+            countries=tuple((keys_of(path), found) for path, found in self.context.countries),
         )
 
     def _definitions(self) -> None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
     from catapult.transfer import Audio
     from routing.conditions import Condition
+    from routing.countries import PublicHolidays
     from routing.dates import Calendar
     from routing.expectations import Expectation
-    from routing.problems import Problem
+    from routing.problems import Keys, Problem
     from routing.schedule import Schedule
 
 DEFAULT_RING = 20
@@ -150,4 +151,6 @@ class RuleSet:
     default_caller: str
     """A number that is in no caller list."""
     expectations: tuple[Expectation, ...] = ()
+    countries: tuple[tuple[Keys, PublicHolidays], ...] = ()
+    """Every country whose holidays are taken, by the keys under which it is written."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)

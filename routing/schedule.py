@@ -18,7 +18,7 @@ from msgspec import Struct
 from routing.problems import Wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from zoneinfo import ZoneInfo
 
     from routing.dates import Days
@@ -42,21 +42,64 @@ class Window(Struct, frozen=True, gc=False):
 
 ALWAYS = (Window(0, _DAY),)
 NEVER: tuple[Window, ...] = ()
+Week = tuple[tuple[Window, ...], ...]
+"""The windows that start on Monday to Sunday."""
+EVERY_WEEKDAY = frozenset(range(7))
 
 
 class SpecialHours(Struct, frozen=True):
-    """Hours that replace the weekly ones on some days."""
+    """Hours that replace the weekly ones on some days: those of `within`, and on some weekdays."""
 
     days: tuple[Days, ...]
     windows: tuple[Window, ...]
+    weekdays: frozenset[int] = EVERY_WEEKDAY
+    within: tuple[Days, ...] = ()
 
     def name_of(self, day: dt.date) -> str | None:
         """Return what `day` is among these days, or None."""
-        for days in self.days:
-            name = days.name_of(day)
-            if name is not None:
-                return name
-        return None
+        if day.weekday() not in self.weekdays:
+            return None
+        name = _name_in(self.days, day)
+        return None if self.within and _name_in(self.within, day) is None else name
+
+
+def _name_in(sets: Iterable[Days], day: dt.date) -> str | None:
+    for days in sets:
+        name = days.name_of(day)
+        if name is not None:
+            return name
+    return None
+
+
+class Exceptional(Struct, frozen=True):
+    """An exception as it is written: for whatever weekly hours, in whatever zone."""
+
+    days: tuple[Days, ...]
+    hours: Week | None
+    """Windows of Monday to Sunday; without them the usual ones are cut to `part`."""
+    part: Window
+    weekdays: frozenset[int] = EVERY_WEEKDAY
+    within: tuple[Days, ...] = ()
+
+    def of(self, week: Week, zone: ZoneInfo) -> Iterator[SpecialHours]:
+        """Yield the hours that it gives to a schedule."""
+        days = tuple(each.in_zone(zone) for each in self.days)
+        within = tuple(each.in_zone(zone) for each in self.within)
+        by_windows: dict[tuple[Window, ...], set[int]] = {}
+        for weekday in self.weekdays:
+            by_windows.setdefault(self.windows_on(weekday, week), set()).add(weekday)
+        for windows, weekdays in by_windows.items():
+            yield SpecialHours(days, windows, frozenset(weekdays), within)
+
+    def windows_on(self, weekday: int, week: Week) -> tuple[Window, ...]:
+        """Return the windows that it makes of those of a weekday."""
+        return cut(week[weekday], self.part) if self.hours is None else self.hours[weekday]
+
+
+def cut(windows: Iterable[Window], part: Window) -> tuple[Window, ...]:
+    """Return what of some windows lies within a part of their day."""
+    found = (Window(max(each.start, part.start), min(each.end, part.end)) for each in windows)
+    return tuple(each for each in found if each.start < each.end)
 
 
 class DayHours(Struct, frozen=True):
@@ -74,11 +117,14 @@ class Verdict(Struct, frozen=True, gc=False):
     hours: DayHours
     window: Window | None = None
     override: str | None = None
+    set_for: str | None = None
+    """The schedule that the override is set for, if it is another one."""
 
     def because(self) -> str:
         """Return the reason in words: `12:45 on Monday is between windows`."""
         if self.override is not None:
-            return f"set {self.override} by an override"
+            other = f" of {self.set_for}" if self.set_for else ""
+            return f"set {self.override} by an override{other}"
         day = DAY_NAMES[self.wall.weekday()]
         clock = f"{_clock(_second_of(self.wall))} on {day}"
         exception = f" ({self.hours.exception})" if self.hours.exception else ""
@@ -106,8 +152,10 @@ class Schedule:
 
     name: str
     zone: ZoneInfo
-    week: tuple[tuple[Window, ...], ...]
+    week: Week
     exceptions: tuple[SpecialHours, ...] = ()
+    like: tuple[str, ...] = ()
+    """The schedules whose overrides count where it has none itself, the nearest first."""
     _days: dict[dt.date, DayHours] = field(default_factory=dict, repr=False, compare=False)
     _last: tuple[dt.datetime, Mapping[str, str], Verdict] | None = field(
         default=None, repr=False, compare=False
@@ -132,6 +180,10 @@ class Schedule:
         override = overrides.get(self.name)
         if override is not None:
             return Verdict(override == "open", wall, today, override=override)
+        for other in self.like:
+            override = overrides.get(other)
+            if override is not None:
+                return Verdict(override == "open", wall, today, override=override, set_for=other)
         second = _second_of(wall)
         for window in today.windows:
             if window.start <= second < window.end:
@@ -182,16 +234,14 @@ def _window(text: str) -> Window:
     start_text, dash, end_text = text.partition("-")
     if not dash:
         raise Wrong("bad-window", f"{text!r} is no window; write 09:00-17:00, open or closed")
-    start, end = _seconds(start_text.strip()), _seconds(end_text.strip())
+    start, end = parse_time(start_text.strip()), parse_time(end_text.strip())
     if start == _DAY:
         raise Wrong("bad-window", f"{text} cannot start at 24:00; that is 00:00 of the next day")
-    if start == end:
-        message = f"{text} starts and ends at the same time; a whole day is 00:00-24:00"
-        raise Wrong("bad-window", message)
     return Window(start, end if end > start else end + _DAY)
 
 
-def _seconds(text: str) -> int:
+def parse_time(text: str) -> int:
+    """Return the seconds of a day until the time `09:00`; raises Wrong."""
     match = _TIME.fullmatch(text)
     hour, minute = (int(match[1]), int(match[2])) if match else (99, 0)
     if hour * 60 + minute > 24 * 60:

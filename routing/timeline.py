@@ -243,7 +243,8 @@ def _day(line: Line, wall: WallDay, segments: tuple[Segment, ...], supposed: Sup
     pieces = tuple(
         (span, each.reach) for each in segments for span in wall.spans(each.start, each.end)
     )
-    overrides = [each for each in supposed.overrides if each.schedule in schedules]
+    settable = {*schedules, *(other for each in schedules.values() for other in each.like)}
+    overrides = [each for each in supposed.overrides if each.schedule in settable]
     spans = [
         (each, tuple(wall.spans(each.start or wall.start, each.end or wall.end)))
         for each in overrides

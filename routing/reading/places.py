@@ -11,9 +11,6 @@ from routing.reading.shapes import place_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Keys = tuple[str | int, ...]
-"""A path, outermost key first: `("lines", "main", "rules", 2, "onBusy")`."""
-
 
 class Places:
     """The places of one file's text."""
@@ -39,9 +36,3 @@ def _entry(node: Node, key: str | int) -> tuple[Node, Node] | None:
     if isinstance(node, Items) and isinstance(key, int) and key < len(node.items):
         return place_of(node.items[key]), node.items[key]
     return None
-
-
-def keys_text(keys: Keys) -> str:
-    """Return a path as people write it: `lines.main.rules[2].onBusy`."""
-    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
-    return "".join(parts).removeprefix(".")

@@ -12,12 +12,13 @@ from typing import Any
 
 from routing.reader import DIALING, TRANSFER
 from routing.reading.actions import DESTINATION, DialedParty, action_shape
+from routing.reading.calendars import DATES
 from routing.reading.callers import CALLERS
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import LINE
 from routing.reading.shapes import Schema, map_schema
-from routing.reading.times import COUNTRY, DATES, SCHEDULE
-from routing.reading.values import ZONE
+from routing.reading.times import SCHEDULE
+from routing.reading.zones import ZONE
 from routing.words import EMERGENCY
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -42,7 +43,6 @@ def schema() -> Schema:
 
 def _sections(defined: dict[str, Schema]) -> dict[str, Schema]:
     destination = {"anyOf": [DialedParty().schema(defined), DESTINATION.schema(defined)]}
-    calendar = {"anyOf": [DATES.schema(defined), COUNTRY.schema(defined)]}
     hours = {"anyOf": [{"required": ["hours"]}, {"required": ["except"]}]}
     emergency = action_shape(EMERGENCY).schema(defined)
     return {
@@ -52,7 +52,7 @@ def _sections(defined: dict[str, Schema]) -> dict[str, Schema]:
         "dialing": _told("what may be dialed at all", DIALING.schema(defined)),
         "destinations": _told("where calls can go, by name", map_schema(destination)),
         "callers": _told("named lists of who is calling", CALLERS.schema(defined)),
-        "calendars": _told("named sets of days", map_schema(calendar)),
+        "calendars": _told("named sets of days", map_schema(DATES.schema(defined))),
         "schedules": _told("named sets of times", map_schema(SCHEDULE.schema(defined) | hours)),
         "lines": _told("the numbers people call, by name", map_schema(LINE.schema(defined))),
         "emergency": _told(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from routing.callers import CallerList
+    from routing.countries import PublicHolidays
 
 MANY_HINTS = 30
 """Unknown names of one file that get a hint; each hint searches all the names."""
@@ -51,6 +52,8 @@ class Context:
     """Line -> the names of its rules, also of those that could not be read."""
     lines_by_number: dict[str, str] = field(default_factory=dict)
     caller_lists: list[CallerList] = field(default_factory=list)
+    countries: list[tuple[Path, PublicHolidays]] = field(default_factory=list)
+    """The countries whose holidays are taken, by their places."""
     shared: dict[Any, Any] = field(default_factory=dict)
     """Parts read so far that others of the file may be equal to."""
 

@@ -1,222 +1,78 @@
-"""Reading `calendars` and `schedules`."""
+"""Reading `schedules`."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
-
-from routing.dates import Calendar, Days, parse_days, public_holidays
 from routing.problems import Path, Wrong
-from routing.reading.document import Items, Mapping, Text
+from routing.reading.calendars import DATES
+from routing.reading.document import Items, Mapping
+from routing.reading.hours import CLOCK, WEEKDAYS, WeekHours, Windows
 from routing.reading.shapes import (
-    ANY_SCALAR,
     Built,
     Context,
     Field,
     ListOf,
-    OneOrMore,
+    Name,
     Record,
-    Scalar,
     Schema,
-    check_name,
     entries_of,
-    made,
-    map_schema,
-    text_of,
-    unknown_name,
+    place_of,
 )
-from routing.reading.values import TEXT, ZONE
-from routing.schedule import (
-    ALWAYS,
-    DAYS,
-    NEVER,
-    Schedule,
-    SpecialHours,
-    Window,
-    parse_days_of_week,
-    parse_windows,
-)
+from routing.reading.zones import ZONE
+from routing.schedule import EVERY_WEEKDAY, NEVER, Exceptional, Schedule, Week, Window
 
 if TYPE_CHECKING:
     from routing.reading.document import Node
 
-_KEY_BY_CODE = {
-    "unknown-country": "country",
-    "unknown-subdivision": "subdivision",
-    "unknown-category": "categories",
-}
-_IN_BRACES = "inside {…} a comma ends the entry: write [09:00-12:30, 13:30-17:00], or use quotes"
+_DAY = 86_400
+_CUTS = ("until", "from")
 
 
-_TIME = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
-_WINDOW = f"{_TIME} *- *{_TIME}"
-_ANY_DAY = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
-_SOME_DAYS = f"(?:{_ANY_DAY})(?: *- *(?:{_ANY_DAY}))?"
-_DAYS = f"^ *{_SOME_DAYS}(?: *, *{_SOME_DAYS})* *$"
+class SpecialWindows:
+    """`hours` of an exception: windows, the same for each day or by day of the week."""
 
-
-class DateItem:
-    """A date, range, yearly day or recurrence rule, or the name of a calendar."""
-
-    what = "a date, a range of dates, 07-04, a FREQ= rule or the name of a calendar"
-
-    def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
-        """Return any scalar: it may be the name of a calendar."""
-        return ANY_SCALAR
-
-    def read(self, node: Node, path: Path, context: Context) -> Days | None:
-        """Return the days."""
-        text = text_of(node, path, context, self.what)
-        if text is None:
-            return None
-        try:
-            days = parse_days(text)
-        except Wrong as wrong:
-            context.problems.error(node, path, wrong.code, str(wrong))
-            return None
-        if days is not None:
-            return days
-        if context.known("calendar", text):
-            calendar: Calendar = context.names["calendar"][text]
-            return calendar
-        unknown_name(node, path, context, "calendar", text)
-        return None
-
-
-DATES = OneOrMore(DateItem())
-COUNTRY = Record(
-    "a calendar of public holidays",
-    {
-        "country": Field(TEXT, "the country's ISO 3166 code, such as US", required=True),
-        "subdivision": Field(TEXT, "the code of a state or province, such as CA"),
-        "categories": Field(OneOrMore(TEXT), "kinds of holidays, such as public, bank"),
-    },
-)
-
-
-def read_calendars(node: Node | None, path: Path, context: Context) -> None:
-    """Read every calendar into `context.names`; they may name one another in any order."""
-    calendars: dict[str, Any] = context.names.setdefault("calendar", {})
-    if node is None:
-        return
-    entries = entries_of(node, path, context, "names of calendars")
-    for name in entries:
-        context.breathe()
-        calendars[name] = Calendar(name)
-    for name, (key, value) in entries.items():
-        context.breathe()
-        check_name(key, path, context)
-        if _is_days(name):
-            context.problems.error(key, (path, name), "bad-name", f"{name!r} is a date itself")
-        calendars[name].parts = _parts(value, (path, name), context)
-    for name, (key, _) in entries.items():
-        context.breathe()
-        if _flatten(calendars[name]):
-            message = f"calendar {name!r} contains itself"
-            context.problems.error(key, (path, name), "calendar-loop", message)
-
-
-def _parts(node: Node, path: Path, context: Context) -> list[Days]:
-    if not isinstance(node, Mapping):
-        return DATES.read(node, path, context) or []
-    holidays = Built(COUNTRY, _holidays).read(node, path, context)
-    return [holidays] if holidays else []
-
-
-def _holidays(values: dict[str, Any], node: Node, path: Path, context: Context) -> Days | None:
-    if "country" not in values or not isinstance(node, Mapping):
-        return None
-    categories = tuple(values.get("categories", ()))
-    try:
-        return public_holidays(values["country"], values.get("subdivision"), categories)
-    except Wrong as wrong:
-        key = _KEY_BY_CODE[wrong.code]
-        context.problems.error(node.entries[key][1], (path, key), wrong.code, str(wrong))
-        return None
-
-
-def _flatten(calendar: Calendar) -> bool:
-    """Put the parts of the calendars that `calendar` names in their place.
-
-    Return whether it names itself that way; then it has no days.
-    """
-    found: dict[int, Days] = {}
-    waiting = calendar.parts[::-1]
-    calendar.parts = []
-    while waiting:
-        part = waiting.pop()
-        if part is calendar:
-            return True
-        if id(part) not in found:
-            found[id(part)] = part
-            waiting += part.parts[::-1] if isinstance(part, Calendar) else []
-    calendar.parts = [part for part in found.values() if not isinstance(part, Calendar)]
-    return False
-
-
-def _is_days(name: str) -> bool:
-    try:
-        return parse_days(name) is not None
-    except Wrong:
-        return True
-
-
-class Windows(Struct, frozen=True):
-    """Windows of one day, as one text or as a list."""
-
-    what: str = "windows such as 09:00-12:30, 13:30-17:00"
+    what = "closed, open, windows such as 10:00-14:00, or windows by day of the week"
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
-        """Return windows, or `open` or `closed`, as text or as a list."""
-        text = {"type": "string", "pattern": f"^(?:open|closed| *{_WINDOW}(?: *, *{_WINDOW})* *)$"}
-        return OneOrMore(Scalar(self.what, parse_windows, text)).schema(defined)
+        """Return windows, or windows by day."""
+        return {"anyOf": [Windows().schema(defined), WeekHours().schema(defined)]}
 
-    def read(self, node: Node, path: Path, context: Context) -> tuple[Window, ...] | None:
-        """Return the windows."""
-        shape = Scalar(self.what, parse_windows)
-        if not isinstance(node, Items):
-            return shape.read(node, path, context)
-        parts = ListOf(shape).read(node, path, context) or []
-        return tuple(window for windows in parts for window in windows)
-
-
-class Week:
-    """`hours` of a schedule: windows by day of the week, or `open` or `closed`."""
-
-    what = "hours by day, such as mon-fri: 09:00-17:00"
-
-    def schema(self, defined: dict[str, Schema]) -> Schema:
-        """Return windows by day, or `open` or `closed`."""
-        days = map_schema(Windows().schema(defined), propertyNames={"pattern": _DAYS})
-        return {"anyOf": [{"enum": ["open", "closed"]}, days]}
-
-    def read(self, node: Node, path: Path, context: Context) -> list[tuple[Window, ...]] | None:
+    def read(self, node: Node, path: Path, context: Context) -> Week | None:
         """Return the windows of Monday to Sunday."""
-        if isinstance(node, Text) and node.text in {"open", "closed"}:
-            return [ALWAYS if node.text == "open" else NEVER] * 7
-        week: list[tuple[Window, ...] | None] = [None] * 7
-        for key, (key_node, value) in entries_of(node, path, context, self.what).items():
-            if re.match(r"\d?\d:\d\d", key):
-                context.problems.error(key_node, (path, key), "bad-day", _IN_BRACES)
-                continue
-            days = self._days(key, key_node, (path, key), context)
-            windows = Windows().read(value, (path, key), context)
-            for day in days:
-                if week[day] is not None:
-                    message = f"{DAYS[day]} is named twice; give each day one entry"
-                    context.problems.error(key_node, (path, key), "repeated-day", message)
-                week[day] = windows or NEVER
-        return [windows or NEVER for windows in week]
-
-    def _days(self, key: str, node: Text, path: Path, context: Context) -> list[int]:
-        return made(lambda: parse_days_of_week(key), node, path, context) or []
+        if isinstance(node, Mapping):
+            return WeekHours().read(node, path, context)
+        windows = Windows(self.what).read(node, path, context)
+        return None if windows is None else (windows,) * 7
 
 
-def _special(values: dict[str, Any], _node: Node, _path: Path, _context: Context) -> SpecialHours:
-    return SpecialHours(tuple(values.get("dates", ())), values.get("hours", NEVER))
+def _exceptional(
+    values: dict[str, Any], node: Node, path: Path, context: Context
+) -> Exceptional | None:
+    written = node.entries if isinstance(node, Mapping) else {}
+    cuts = [key for key in _CUTS if key in written]
+    if "hours" in written and cuts:
+        message = f"`{cuts[0]}` cuts the usual hours; it cannot stand beside `hours`"
+        context.problems.error(written[cuts[0]][0], (path, cuts[0]), "misplaced-key", message)
+    if isinstance(node, Mapping) and not (cuts or "hours" in written or node.merged):
+        raise Wrong("missing-key", "an exception needs `hours`, or `until` or `from`")
+    hours = values.get("hours", None if cuts else (NEVER,) * 7)
+    weekdays = frozenset[int]().union(*values.get("days", (EVERY_WEEKDAY,)))
+    within = tuple(values.get("within", ()))
+    part = _part(values.get("from"), values.get("until"))
+    return Exceptional(tuple(values.get("dates", ())), hours, part, weekdays, within)
+
+
+def _part(start: int | None, end: int | None) -> Window:
+    """Return what `from` and `until` leave of a day and of what of it goes on after midnight."""
+    if start == _DAY:
+        raise Wrong("bad-time", "`from` cannot be 24:00; that is 00:00 of the next day")
+    if start is not None and start == end:
+        raise Wrong("bad-window", "`from` and `until` are the same time; write `hours: closed`")
+    if end is None:
+        return Window(start or 0, 2 * _DAY)
+    return Window(start or 0, end if end > (start or 0) else end + _DAY)
 
 
 _SPECIAL = Built(
@@ -224,40 +80,116 @@ _SPECIAL = Built(
         "an exception",
         {
             "dates": Field(DATES, "the days it is for", required=True),
-            "hours": Field(
-                Windows("closed, open or windows such as 10:00-14:00"),
-                "closed, open, or windows",
-                required=True,
-            ),
+            "hours": Field(SpecialWindows(), "closed, open, or windows"),
+            "until": Field(CLOCK, "the usual hours, but not after this time"),
+            "from": Field(CLOCK, "the usual hours, but not before this time"),
+            "days": Field(WEEKDAYS, "only these days of the week"),
+            "within": Field(DATES, "only days that are in this calendar, too"),
         },
     ),
-    _special,
+    _exceptional,
+    {"anyOf": [{"required": [key]} for key in ("hours", *_CUTS)]},
 )
 SCHEDULE = Record(
     "a schedule",
     {
-        "hours": Field(Week(), "windows by day of the week"),
+        "hours": Field(WeekHours(), "windows by day of the week"),
         "except": Field(ListOf(_SPECIAL), "days with other hours; the first that matches wins"),
+        "like": Field(Name("schedule"), "a schedule whose exceptions and overrides count, too"),
         "timezone": Field(ZONE, "IANA name of the zone, if not the file's"),
     },
 )
 
 
+class _Draft(NamedTuple):
+    """A schedule as it is written."""
+
+    week: Week
+    exceptions: tuple[Exceptional, ...]
+    zone: ZoneInfo
+    like: str | None
+    node: Node
+    path: Path
+
+
 def read_schedules(node: Node | None, path: Path, context: Context) -> None:
-    """Read every schedule into `context.names`."""
+    """Read every schedule into `context.names`; they may be like one another in any order."""
     schedules: dict[str, Any] = context.names.setdefault("schedule", {})
     if node is None:
         return
-    for name, (_, value) in entries_of(node, path, context, "names of schedules").items():
-        build = Built(SCHEDULE, _schedule)
-        schedules[name] = build.read(value, (path, name), context)
+    entries = entries_of(node, path, context, "names of schedules")
+    schedules.update(dict.fromkeys(entries))
+    drafts = {}
+    for name, (_, value) in entries.items():
+        draft = Built(SCHEDULE, _draft).read(value, (path, name), context)
+        if draft:
+            drafts[name] = draft
+    for name in drafts:
+        schedules[name] = _schedule(name, drafts, context)
 
 
-def _schedule(values: dict[str, Any], node: Node, path: Path, context: Context) -> Schedule | None:
-    known = {"hours", "except"}
-    if isinstance(node, Mapping) and not node.entries.keys() & known and not node.merged:
+def _draft(values: dict[str, Any], node: Node, path: Path, context: Context) -> _Draft:
+    written = node.entries if isinstance(node, Mapping) else {}
+    needed = {"hours"} if "like" in written else {"hours", "except"}
+    if isinstance(node, Mapping) and not written.keys() & needed and not node.merged:
         raise Wrong("missing-key", "a schedule needs `hours`: windows by day of the week")
-    refused = isinstance(node, Mapping) and "timezone" in node.entries
-    zone = values.get("timezone") or (ZoneInfo("UTC") if refused else context.home_zone())
-    week = tuple(values.get("hours", [NEVER] * 7))
-    return Schedule(path[1], zone, week, tuple(values.get("except", ())))
+    zone = values.get("timezone") or (
+        ZoneInfo("UTC") if "timezone" in written else context.home_zone()
+    )
+    week = values.get("hours", (NEVER,) * 7)
+    return _Draft(week, tuple(values.get("except", ())), zone, values.get("like"), node, path)
+
+
+def _schedule(name: str, drafts: dict[str, _Draft], context: Context) -> Schedule:
+    draft = drafts[name]
+    like = tuple(_like(name, drafts))
+    if name in like:
+        _refuse(draft, "schedule-loop", f"schedule {name!r} is like itself", context)
+    _check_zone(name, drafts, context)
+    _check_cuts(draft, context)
+    every = (each for other in (name, *like) for each in drafts[other].exceptions)
+    exceptions = tuple(hours for each in every for hours in each.of(draft.week, draft.zone))
+    return Schedule(name, draft.zone, draft.week, exceptions, like)
+
+
+def _like(name: str, drafts: dict[str, _Draft]) -> list[str]:
+    """Return the schedules that one is like, over any number of others, the nearest first."""
+    found: list[str] = []
+    other = drafts[name].like
+    while other in drafts and other not in found:
+        found.append(other)
+        other = drafts[other].like
+    return found
+
+
+def _refuse(draft: _Draft, code: str, message: str, context: Context) -> None:
+    place = draft.node.get("like") if isinstance(draft.node, Mapping) else None
+    context.problems.error(place or draft.node, (draft.path, "like"), code, message)
+
+
+def _check_zone(name: str, drafts: dict[str, _Draft], context: Context) -> None:
+    """Warn of a schedule that is like one of another zone, unless it names its own."""
+    draft = drafts[name]
+    other = drafts.get(draft.like or "")
+    if not other or other.zone.key == draft.zone.key or not isinstance(draft.node, Mapping):
+        return
+    place = draft.node.get("like")
+    if place and "timezone" not in draft.node.entries:
+        message = (
+            f"{draft.like!r} is in {other.zone.key}, but {name!r} in {draft.zone.key}, because it "
+            f"names no zone; write `timezone: {other.zone.key}` if it is meant there, too"
+        )
+        context.problems.warn(place, (draft.path, "like"), "other-timezone", message)
+
+
+def _check_cuts(draft: _Draft, context: Context) -> None:
+    """Warn of `until` and `from` that leave nothing of any day."""
+    written = draft.node.get("except") if isinstance(draft.node, Mapping) else None
+    if not isinstance(written, Items) or len(written.items) != len(draft.exceptions):
+        return
+    for index, (each, node) in enumerate(zip(draft.exceptions, written.items, strict=True)):
+        left = (each.windows_on(weekday, draft.week) for weekday in each.weekdays)
+        if each.hours is None and not any(left):
+            message = "nothing of the usual hours is left on any of these days; write `hours`"
+            path = ((draft.path, "except"), index)
+            context.problems.warn(place_of(node), path, "nothing-left", message)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from functools import cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, available_timezones
 
 from catapult.transfer import InvalidParameterError
-from routing.problems import Path, Wrong, did_you_mean
+from routing.problems import Path, Wrong
 from routing.reading.numbers import check_party, check_prefix
 from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, made, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from zoneinfo import ZoneInfo
 
     from routing.reading.document import Node
 
@@ -58,18 +57,6 @@ def positive(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= 100_000:
         return int(text)
     raise Wrong("bad-number", f"{text!r} is not a whole number from 1 to 100000")
-
-
-def zone(text: str) -> ZoneInfo:
-    """Return the zone of an IANA name; raises Wrong."""
-    try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        hint = did_you_mean(text, _known_zones()) or "; write it as America/New_York"
-        raise Wrong("unknown-timezone", f"no IANA time zone is called {text!r}{hint}") from None
-
-
-_known_zones = cache(available_timezones)
 
 
 def instant(text: str, home: ZoneInfo | None) -> dt.datetime:
@@ -155,7 +142,6 @@ BOOLEAN = Scalar("true or false", boolean, _words_form(*sorted(_TRUE | _FALSE)))
 TRUE = Scalar("true", only_true, _words_form(*sorted(_TRUE)) | {"not": {"const": False}})
 RING = Scalar("a duration such as 20s", ring, _RING_FORM)
 POSITIVE = Scalar("a whole number", positive, _COUNT_FORM)
-ZONE = Scalar("an IANA time zone", zone, {"type": "string"})
 TEXT = Scalar("text", str)
 PREFIX = Scalar("the beginning of a number, such as +1900", check_prefix, _PREFIX_FORM)
 DESTINATION_NAME = Name("destination")

@@ -1,0 +1,157 @@
+"""Reading hours: windows of a day, the days of a week, and what of it may not be meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from routing.reading.document import Items, Node, Text
+from routing.reading.shapes import (
+    Context,
+    ListOf,
+    OneOrMore,
+    Scalar,
+    Schema,
+    entries_of,
+    made,
+    map_schema,
+)
+from routing.schedule import (
+    ALWAYS,
+    DAYS,
+    NEVER,
+    Week,
+    Window,
+    parse_days_of_week,
+    parse_time,
+    parse_windows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from routing.problems import Path
+
+_IN_BRACES = "inside {…} a comma ends the entry: write [09:00-12:30, 13:30-17:00], or use quotes"
+_TIME = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
+_WINDOW = f"{_TIME} *- *{_TIME}"
+_ANY_DAY = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
+_SOME_DAYS = f"(?:{_ANY_DAY})(?: *- *(?:{_ANY_DAY}))?"
+_DAYS = f"^ *{_SOME_DAYS}(?: *, *{_SOME_DAYS})* *$"
+_DAY = 86_400
+_LONG = 18 * 3600
+"""Most seconds of a window that nobody wonders about."""
+_LAST_MINUTE = _DAY - 60
+
+
+CLOCK = Scalar("a time such as 12:00", parse_time, {"type": "string", "pattern": f"^{_TIME}$"})
+WEEKDAYS = OneOrMore(
+    Scalar(
+        "days such as mon-fri",
+        lambda text: frozenset(parse_days_of_week(text)),
+        {"type": "string", "pattern": _DAYS},
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows of one day, as one text or as a list."""
+
+    what: str = "windows such as 09:00-12:30, 13:30-17:00"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return windows, or `open` or `closed`, as text or as a list."""
+        text = {"type": "string", "pattern": f"^(?:open|closed| *{_WINDOW}(?: *, *{_WINDOW})* *)$"}
+        return OneOrMore(Scalar(self.what, parse_windows, text)).schema(defined)
+
+    def read(self, node: Node, path: Path, context: Context) -> tuple[Window, ...] | None:
+        """Return the windows."""
+        shape = Scalar(self.what, parse_windows)
+        if isinstance(node, Items):
+            parts = ListOf(shape).read(node, path, context) or []
+            found = tuple(window for windows in parts for window in windows)
+        else:
+            found = shape.read(node, path, context) or NEVER
+        for code, message in doubts(found):
+            context.problems.warn(node, path, code, message)
+        return found
+
+
+def doubts(windows: tuple[Window, ...]) -> Iterator[tuple[str, str]]:
+    """Yield what is probably not meant by the windows of a day: a code and a message for each."""
+    whole = [each for each in windows if each.end - each.start == _DAY]
+    if whole and len(windows) > 1:
+        message = f"{whole[0]} is a whole day; leave out the windows beside it"
+        yield "whole-day", message
+        return
+    for each in windows:
+        yield from _doubts_of(each)
+    before: Window | None = None
+    for each in sorted(windows, key=lambda each: (each.start, each.end)):
+        if before and each.start <= before.end:
+            yield _meeting(before, each)
+        if before is None or each.end > before.end:
+            before = each
+
+
+def _meeting(before: Window, after: Window) -> tuple[str, str]:
+    touch = after.start == before.end
+    code, verb = ("touching-windows", "touch") if touch else ("overlapping-windows", "overlap")
+    both = Window(before.start, max(before.end, after.end))
+    message = f"{before} and {after} {verb}"
+    if both.end - both.start <= _DAY:
+        message += f"; as one window they are {both}"
+    return code, message
+
+
+def _doubts_of(window: Window) -> Iterator[tuple[str, str]]:
+    length = window.end - window.start
+    if window.end == _LAST_MINUTE:
+        yield (
+            "last-minute",
+            f"{window} leaves out the last minute of the day; 24:00 may end a window",
+        )
+    elif _LONG < length < _DAY:
+        hours, minutes = length // 3600, length % 3600 // 60
+        lasts = f"{hours} hours" + (f" and {minutes} minutes" if minutes else "")
+        until = " of the next day" if window.end > _DAY else ""
+        end = str(window).partition("-")[2]
+        message = f"{window} is {lasts}, until {end}{until}; times are from 00:00 to 24:00"
+        if _DAY < window.end < _DAY + _DAY // 2:
+            later = str(Window(window.start, window.end - _DAY // 2))
+            message += f", so is {later} meant?"
+        yield "long-window", message
+
+
+class WeekHours:
+    """`hours` by day of the week, or `open` or `closed` for every day."""
+
+    what = "hours by day, such as mon-fri: 09:00-17:00"
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return windows by day, or `open` or `closed`."""
+        days = map_schema(Windows().schema(defined), propertyNames={"pattern": _DAYS})
+        return {"anyOf": [{"enum": ["open", "closed"]}, days]}
+
+    def read(self, node: Node, path: Path, context: Context) -> Week | None:
+        """Return the windows of Monday to Sunday."""
+        if isinstance(node, Text) and node.text in {"open", "closed"}:
+            return (ALWAYS if node.text == "open" else NEVER,) * 7
+        week: list[tuple[Window, ...] | None] = [None] * 7
+        for key, (key_node, value) in entries_of(node, path, context, self.what).items():
+            if re.match(r"\d?\d:\d\d", key):
+                context.problems.error(key_node, (path, key), "bad-day", _IN_BRACES)
+                continue
+            days = self._days(key, key_node, (path, key), context)
+            windows = Windows().read(value, (path, key), context)
+            for day in days:
+                if week[day] is not None:
+                    message = f"{DAYS[day]} is named twice; give each day one entry"
+                    context.problems.error(key_node, (path, key), "repeated-day", message)
+                week[day] = windows or NEVER
+        return tuple(windows or NEVER for windows in week)
+
+    def _days(self, key: str, node: Text, path: Path, context: Context) -> list[int]:
+        return made(lambda: parse_days_of_week(key), node, path, context) or []
