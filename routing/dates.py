@@ -59,6 +59,10 @@ class DateRange(Struct, frozen=True):
             return None
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
 
+    def is_backwards(self) -> bool:
+        """Return whether the range ends before it begins."""
+        return self.last < self.first
+
     def last_day(self) -> dt.date | None:
         """Return the end of the range."""
         return self.last
@@ -109,6 +113,10 @@ class EasterDays(EveryYear, frozen=True):
             if self.first <= (day - easter(year, orthodox=self.orthodox)).days <= self.last:
                 return str(self)
         return None
+
+    def is_backwards(self) -> bool:
+        """Return whether the days end before they begin."""
+        return self.last < self.first
 
     def __str__(self) -> str:
         ends = dict.fromkeys(self._written(days) for days in (self.first, self.last))
@@ -183,17 +191,23 @@ def _day(text: str) -> DateRange | Yearly | EasterDays | None:
 
 def _range(text: str) -> Days:
     first, last = (_end(part.strip()) for part in text.split("..", 1))
+    found = _from_to(first, last)
+    if found is None:
+        raise Wrong("bad-date", f"the ends of {text} differ; {_ALIKE}")
+    if isinstance(found, (DateRange, EasterDays)) and found.is_backwards():
+        raise Wrong("bad-date", f"the range {text} ends before it begins")
+    return found
+
+
+def _from_to(first: Days, last: Days) -> Days | None:
     if isinstance(first, Yearly) and isinstance(last, Yearly):
         return YearlyRange(first, last)
     if isinstance(first, DateRange) and isinstance(last, DateRange):
-        if last.first < first.first:
-            raise Wrong("bad-date", f"the range {text} ends before it begins")
         return DateRange(first.first, last.last)
     if isinstance(first, EasterDays) and isinstance(last, EasterDays):
-        if first.orthodox == last.orthodox and first.first <= last.first:
-            return EasterDays(first.first, last.last, first.orthodox)
-        raise Wrong("bad-date", f"the range {text} does not end after it begins")
-    raise Wrong("bad-date", f"the ends of {text} differ; {_ALIKE}")
+        alike = first.orthodox == last.orthodox
+        return EasterDays(first.first, last.last, first.orthodox) if alike else None
+    return None
 
 
 def _end(text: str) -> DateRange | Yearly | EasterDays:

@@ -63,12 +63,14 @@ _LOOKS_LIKE = re.compile(
     rf"\s*(RRULE:|DTSTART[;:]|({'|'.join((*_PARTS, *_TIMES))})\s*=)", re.IGNORECASE
 )
 _START = re.compile(r"\bDTSTART(?:;[A-Z]+=[^:;\s]+)*[:=]([^;\s]+);?")
-_PROPERTY = re.compile(r"\b([A-Z]+)(?:;[A-Z]+=[^:;\s]+)*:")
+_PROPERTY = re.compile(r"(?:^|\s)([A-Z]+)(?:;[A-Z]+=[^:;\s]+)*:")
 _MOMENT = re.compile(
     r"(\d{4})-?(\d\d)-?(\d\d)(?:T([01]\d|2[0-3]):?([0-5]\d):?([0-5]\d|60)(Z?))?", re.ASCII
 )
-_FAR = dt.timedelta(days=100 * 366)
-"""How long after its start a rule has a day, if it ever has one."""
+_LATE = dt.date(9960, 1, 1)
+"""The years from here on are of every kind: whatever comes back, comes back within 28 years."""
+_ALIKE = 19 * 400
+"""Years after which the days of the week and the leap years are the same again."""
 
 
 class Recurrence(Struct, frozen=True):
@@ -137,7 +139,7 @@ def parse_recurrence(text: str) -> Recurrence:
     doubt = _doubt(start, parts) if start else None
     shown = _joined(parts)
     rule = Recurrence(shown, _joined(parts, {"UNTIL"}), start, until, doubt)
-    if not _has_a_day(rule, _joined(parts, {"UNTIL", "COUNT"})):
+    if not _has_a_day(rule, parts):
         raise Wrong("bad-recurrence", f"no day ever fits this rule: {shown}")
     return rule
 
@@ -287,13 +289,21 @@ def _moment(key: str, text: str) -> dt.date:
     return dt.datetime.combine(day, clock)
 
 
-def _has_a_day(rule: Recurrence, pattern: str) -> bool:
-    """Return whether a rule ever has a day; `pattern` is it without its end."""
-    start = _as_day(rule.start) if rule.start else dt.date(2001, 1, 1)
-    end = start + _FAR
-    if rule.start and rule.until:
-        end = min(end, _as_day(rule.until))
-    return any(_iterate(pattern, start, end))
+def _has_a_day(rule: Recurrence, parts: dict[str, str]) -> bool:
+    """Return whether a rule ever has a day.
+
+    `dateutil` searches up to the last year that Python knows, so the search is made near it.
+    """
+    if not any(_iterate(_joined(parts, {"UNTIL", "COUNT", "INTERVAL"}), _LATE, dt.date.max)):
+        return False
+    if not rule.start:
+        return True
+    start = _as_day(rule.start)
+    later = start.replace(year=start.year + _ALIKE)
+    first = next(_iterate(_joined(parts, {"UNTIL", "COUNT"}), later, dt.date.max), None)
+    if first is None:
+        return False
+    return not rule.until or start + (first - later) <= _as_day(rule.until)
 
 
 def _as_day(day: dt.date) -> dt.date:

@@ -56,8 +56,8 @@ def _finding(keys: Keys, country: Country, missed: list[Missed]) -> Finding:
     listed += f", and {more} more that some have" if more else ""
     message = (
         f"{country.code} has subdivisions ({', '.join(codes)}) and none is given, so holidays are "
-        f"missing that {'most' if most else 'some'} of them have: {listed}; give the one "
-        f"that is meant, such as `subdivision: {shown[0].codes[0]}`"
+        f"missing that {'most' if most else 'some'} of them have: {listed}; give one"
+        f"{'' if most else ', where these are meant'}: `subdivision: {shown[0].codes[0]}`"
     )
     return Finding(WARNING if most else INFO, "no-subdivision", (*keys, "country"), message)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from dateutil.rrule import rrulestr
 
-from routing.dates import Calendar, parse_days, public_holidays
+from routing.countries import PublicHolidays, country_of
+from routing.dates import Calendar, parse_days
 from routing.reader import read
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def test_sets_of_days_know_their_last_day() -> None:
     assert last("FREQ=WEEKLY;BYDAY=MO;UNTIL=2026-01-12") == dt.date(2026, 1, 12)
     assert last("DTSTART=20260105;FREQ=DAILY;COUNT=3") == dt.date(2026, 1, 7)
     assert last("FREQ=WEEKLY;BYDAY=MO") is None
-    assert public_holidays("US", None, ()).last_day() is None
+    assert PublicHolidays(country_of("US", None, ())).last_day() is None
 
 
 WORDS = [
