@@ -22,6 +22,7 @@ _DELIMITER = "; "
 """What the package puts between the names of two holidays on one day."""
 _LABELS = ("observed_label", "observed_label_before", "observed_estimated_label", "estimated_label")
 """How each country marks a day that is observed for another, or not yet fixed: `%s (observed)`."""
+_ENGLISH = "en_US"
 _NAMED_IN = range(2000, 2051)
 """Years whose holidays may be named."""
 _LATELY = range(2024, 2032)
@@ -60,8 +61,11 @@ class Country(Struct, frozen=True):
     subdivision: str | None = None
     categories: tuple[str, ...] = ()
 
-    def days(self, years: Iterable[int]) -> dict[dt.date, str]:
-        """Return the names of the holidays of some years, by day; none where none are known."""
+    def days(self, years: Iterable[int], language: str | None = None) -> dict[dt.date, str]:
+        """Return the names of the holidays of some years, by day; none where none are known.
+
+        Without a language they are in the country's own.
+        """
         known = _entity(self.code)
         found = country_holidays(
             self.code,
@@ -69,7 +73,7 @@ class Country(Struct, frozen=True):
             years=[each for each in years if known.start_year <= each <= known.end_year],
             expand=False,
             categories=self.categories or None,
-            language=known.language,
+            language=language or known.language,
         )
         return dict(found)
 
@@ -191,11 +195,26 @@ def country_of(code: str, subdivision: str | None, categories: tuple[str, ...]) 
 def holiday_names(country: Country, text: str) -> frozenset[str]:
     """Return the names that `text` stands for, as they are compared; none if it is no holiday.
 
-    Where several holidays fall on one day it may be all their names, as they are shown.
+    It may be a name in English. Where several holidays fall on one day it may be all their names,
+    as they are shown.
     """
     known = {_key(name) for name in _named(country)}
-    found = {_key(text)} if _key(text) in known else {_key(name) for name in names_on(text)}
+    if _key(text) in known:
+        return frozenset({_key(text)})
+    found = _in_english(country).get(_key(text)) or {_key(name) for name in names_on(text)}
     return frozenset(found) if found <= known else frozenset()
+
+
+@lru_cache(maxsize=64)
+def _in_english(country: Country) -> dict[str, set[str]]:
+    """Return what the holidays are called in the country, by their names in English."""
+    found: dict[str, set[str]] = {}
+    if _ENGLISH in _entity(country.code).supported_languages:
+        own = country.days(_NAMED_IN)
+        for day, name in country.days(_NAMED_IN, _ENGLISH).items():
+            if len(names_on(name)) == len(names_on(own[day])) == 1:
+                found.setdefault(_key(name), set()).add(_key(own[day]))
+    return found
 
 
 def unknown_holiday(country: Country, text: str) -> Wrong:

@@ -45,7 +45,12 @@ _LONG = 18 * 3600
 _LAST_MINUTE = _DAY - 60
 
 
-CLOCK = Scalar("a time such as 12:00", parse_time, {"type": "string", "pattern": f"^{_TIME}$"})
+CLOCK = Scalar(
+    "a time such as 12:00",
+    parse_time,
+    # Some editors take 12:00 for the number 720.
+    {"type": ["string", "integer"], "pattern": f"^{_TIME}$"},
+)
 WEEKDAYS = OneOrMore(
     Scalar(
         "days such as mon-fri",
@@ -115,10 +120,10 @@ def _doubts_of(window: Window) -> Iterator[tuple[str, str]]:
         )
     elif _LONG < length < _DAY:
         hours, minutes = length // 3600, length % 3600 // 60
-        lasts = f"{hours} hours" + (f" and {minutes} minutes" if minutes else "")
+        lasts = f"{hours} h" + (f" {minutes} min" if minutes else "")
         until = " of the next day" if window.end > _DAY else ""
         end = str(window).partition("-")[2]
-        message = f"{window} is {lasts}, until {end}{until}; times are from 00:00 to 24:00"
+        message = f"{window} lasts {lasts}, until {end}{until}; times are from 00:00 to 24:00"
         if _DAY < window.end < _DAY + _DAY // 2:
             later = str(Window(window.start, window.end - _DAY // 2))
             message += f", so is {later} meant?"

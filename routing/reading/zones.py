@@ -167,7 +167,8 @@ def _without_summer_time(key: str) -> str | None:
         return f"{key} has no summer time; write the zone that is meant: {meant}" if meant else None
     behind = fixed is not None and fixed[1] == "+"
     meant = _BY_OFFSET.get(-hours * 60 if behind else hours * 60)
-    where = f"{hours} hours {'behind' if behind else 'ahead of'} UTC all the year"
+    many = "" if hours == 1 else "s"
+    where = f"{hours} hour{many} {'behind' if behind else 'ahead of'} UTC all the year"
     such = f", such as {meant}" if meant else ""
     return (
         f"{key} has no summer time: it is {where}; write the zone of the place that is meant{such}"

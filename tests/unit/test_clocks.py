@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
@@ -17,10 +17,18 @@ DAYS = [
     ("2026-11-01", "America/New_York", 25, None, (1, 2)),
     ("2026-10-04", "Australia/Lord_Howe", 23.5, (2, 2.5), None),
     ("2026-04-05", "Australia/Lord_Howe", 24.5, None, (1.5, 2)),
+    ("2025-03-08", "America/Havana", 24, None, None),
     ("2025-03-09", "America/Havana", 23, (0, 1), None),
+    ("2025-11-01", "America/Havana", 24, None, None),
     ("2025-11-02", "America/Havana", 25, None, (0, 1)),
+    ("2026-04-23", "Africa/Cairo", 24, None, None),
     ("2026-04-24", "Africa/Cairo", 23, (0, 1), None),
     ("2026-10-29", "Africa/Cairo", 25, None, (23, 24)),
+    ("2026-10-30", "Africa/Cairo", 24, None, None),
+    ("2026-03-28", "America/Nuuk", 23, (23, 24), None),
+    ("2026-03-29", "America/Nuuk", 24, None, None),
+    ("2026-10-24", "America/Nuuk", 25, None, (23, 24)),
+    ("2026-10-25", "America/Nuuk", 24, None, None),
     ("2011-12-30", "Pacific/Apia", 0, None, None),
     ("2026-03-08", "UTC", 24, None, None),
 ]
@@ -82,3 +90,15 @@ def test_instants_of_other_days_have_no_span() -> None:
     assert [*day.spans(day.end, day.end + dt.timedelta(hours=1))] == []
     assert [*day.spans(day.start - dt.timedelta(hours=1), day.start)] == []
     assert [*day.spans(day.start, day.start)] == []
+
+
+def test_every_change_of_the_clocks_is_told_once_on_its_day() -> None:
+    wrong = []
+    for zone in available_timezones():
+        for number in range(365):
+            day = day_of(dt.date(2026, 1, 1) + dt.timedelta(days=number), ZoneInfo(zone))
+            told = [(day.skipped, -1), (day.repeated, 1)]
+            changed = sum(sign * (span.end - span.start) for span, sign in told if span)
+            if (day.end - day.start).total_seconds() != DAY + changed:
+                wrong.append((zone, day.date))
+    assert wrong == []

@@ -162,6 +162,21 @@ GOOD = [
     ("busy: desk, rule: otherwise", "overrides: {office: open}, rule: otherwise"),
     ("busy: desk, rule: otherwise", "presence: {nora: [dnd]}, rejects: true"),
     ("at: 2026-03-09T22:00, ", ""),
+    ("{country: NO}", "{country: NO, without: [Langfredag, 12-25]}"),
+    ("{country: NO}", "{country: NO, only: Langfredag}"),
+    ("{country: NO}", "[{country: NO}, 12-24..01-02, easter-2]"),
+    ("dates: shut, hours: closed", "dates: {country: NO}, until: 12:00"),
+    (
+        "dates: shut, hours: closed",
+        "dates: [12-24..01-02, {country: NO}], from: 9:30, until: 12:00",
+    ),
+    ("dates: shut, hours: closed", "dates: easter+1, hours: {mon-fri: 10:00-14:00, sat: closed}"),
+    (
+        "dates: shut, hours: closed",
+        "dates: shut, hours: open, days: mon-fri, within: [shut, 12-24]",
+    ),
+    ("dates: shut, hours: closed", "dates: shut, hours: closed, days: [mon, wed-fri]"),
+    ("  office:\n", "  nights: {like: office, hours: {mon-sun: 09:00-09:00}}\n  office:\n"),
 ]
 
 
@@ -198,6 +213,12 @@ MISTAKES = [
     ("sun: closed", "sunday: closed", "$.schedules.office.hours"),
     ("sun: closed", "sun: 9-17", "$.schedules.office.hours"),
     ("dates: 2026-05-04, hours", "date: 2026-05-04, hours", "$.schedules.office.except[1]"),
+    ("dates: shut, hours: closed", "dates: shut", "$.schedules.office.except[0]"),
+    ("dates: shut, hours", "dates: {county: NO}, hours", "$.schedules.office.except[0].dates"),
+    ("hours: 10:00-14:00", "until: noon", "$.schedules.office.except[1].until"),
+    ("hours: 10:00-14:00", "hours: {sunday: closed}", "$.schedules.office.except[1].hours"),
+    ("hours: 10:00-14:00", "hours: open, days: weekdays", "$.schedules.office.except[1].days"),
+    ("{country: NO}", "{country: NO, without: {a: b}}", "$.calendars.holidays"),
     ("outside: office", "outsde: office", "$.lines.main.rules[0].when"),
     ("busy: desk}", "bsy: desk}", "$.lines.main.rules[0].when.not"),
     ("[dnd, away]", "[dnd, asleep]", "$.lines.main.rules[1].when.presence.nora"),

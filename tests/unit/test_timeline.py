@@ -222,3 +222,20 @@ def test_the_zone_is_the_file_s_or_the_only_one() -> None:
     assert home_zone(read(with_zone)).key == "Asia/Tokyo"
     one_else = with_zone.replace("Asia/Tokyo", "Asia/Seoul", 1)
     assert home_zone(read(one_else)).key == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "noted"),
+    [
+        ("America/Havana", "2026-03-07", {"2026-03-08": "00:00-01:00 is skipped"}),
+        ("America/Havana", "2026-10-31", {"2026-11-01": "00:00-01:00 comes twice"}),
+        ("Africa/Cairo", "2026-04-23", {"2026-04-24": "00:00-01:00 is skipped"}),
+        ("America/Santiago", "2026-04-04", {"2026-04-04": "23:00-24:00 comes twice"}),
+        ("America/Nuuk", "2026-03-28", {"2026-03-28": "23:00-24:00 is skipped"}),
+    ],
+)
+def test_a_change_at_midnight_is_noted_once(zone: str, first: str, noted: dict[str, str]) -> None:
+    (line,) = reached(SPLIT.replace("America/New_York", zone), "other", first, 3).lines
+    found = {str(day.wall.date): note.text for day in line.days for note in day.notes}
+    assert found.keys() == noted.keys()
+    assert [text for day, text in noted.items() if text not in found[day]] == []
