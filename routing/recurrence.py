@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, structs
 
-from routing.clocks import midnight
 from routing.problems import Wrong, did_you_mean
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def _last_begun(at: dt.datetime, zone: ZoneInfo) -> dt.date:
     day = at.astimezone(zone).date()
     tomorrow = day + dt.timedelta(days=1)
     # Clocks that go back over midnight show a day, and then again the one before.
-    return tomorrow if midnight(tomorrow, zone) <= at else day
+    return tomorrow if dt.datetime.combine(tomorrow, dt.time(), zone) <= at else day
 
 
 def looks_like_recurrence(text: str) -> bool:
@@ -303,7 +302,10 @@ def _has_a_day(rule: Recurrence, parts: dict[str, str]) -> bool:
     first = next(_iterate(_joined(parts, {"UNTIL", "COUNT"}), later, dt.date.max), None)
     if first is None:
         return False
-    return not rule.until or start + (first - later) <= _as_day(rule.until)
+    # An instant may be the day before or after that of UTC in some zone.
+    slack = any(isinstance(each, dt.datetime) for each in (rule.start, rule.until))
+    late_by = start + (first - later) - _as_day(rule.until or dt.date.max)
+    return late_by <= dt.timedelta(days=slack)
 
 
 def _as_day(day: dt.date) -> dt.date:

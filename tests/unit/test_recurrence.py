@@ -316,6 +316,12 @@ def test_the_last_day_is_the_last_one_that_has_begun(at: dt.datetime, zone: Zone
     assert rule.name_of(last + dt.timedelta(days=1)) is None
 
 
+def test_a_rule_may_have_days_in_some_zones_only() -> None:
+    rule = days("DTSTART=20260105;FREQ=WEEKLY;UNTIL=20260104T160000Z")
+    assert first_days(rule.in_zone(TOKYO), 1, dt.date(2026, 1, 1)) == [dt.date(2026, 1, 5)]
+    assert first_days(rule.in_zone(NEW_YORK), 1, dt.date(2026, 1, 1)) == []
+
+
 def test_a_start_with_z_is_the_day_that_it_is_in_the_zone() -> None:
     rule = days("DTSTART:20260102T023000Z\nRRULE:FREQ=WEEKLY")
     assert first_days(rule.in_zone(TOKYO), 1, dt.date(2026, 1, 1)) == [dt.date(2026, 1, 2)]
