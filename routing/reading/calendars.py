@@ -138,7 +138,7 @@ def _some(node: Node, path: Path, country: Country, context: Context) -> Some:
     return Some(frozenset(names), tuple(days for each in picked for days in each.days))
 
 
-HOLIDAYS = Built(COUNTRY, _holidays)
+HOLIDAYS = Built(COUNTRY, _holidays, name="country")
 
 
 class DateItem:
@@ -148,7 +148,7 @@ class DateItem:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return any scalar, because it may be the name of a calendar; or a country."""
-        return {"anyOf": [ANY_SCALAR, COUNTRY.schema(defined)]}
+        return {"anyOf": [ANY_SCALAR, HOLIDAYS.schema(defined)]}
 
     def read(self, node: Node, path: Path, context: Context) -> Days | None:
         """Return the days."""
