@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests import ConnectionError  # noqa: A004 - of requests
 
 from tests.emulator_helpers import ANN, BOB, BUSINESS, CALLER, Lab, code_of
 
@@ -346,6 +347,28 @@ def test_latency_s(lab: Lab) -> None:
     began = time.monotonic()
     lab.get("calls")
     assert time.monotonic() - began >= 0.2
+
+
+def test_list_lag_s(lab: Lab) -> None:
+    lab.emulator.switch(list_lag_s=0.3)
+    call = lab.dial()
+    assert lab.get("calls") == []
+    assert lab.get(f"calls/{call}")["id"] == call
+    time.sleep(0.35)
+    assert [each["id"] for each in lab.get("calls")] == [call]
+
+
+def test_call_list(lab: Lab) -> None:
+    call = lab.dial()
+    lab.emulator.switch(call_list="empty")
+    assert lab.get("calls") == []
+    for status in (401, 404, 500):
+        lab.emulator.switch(call_list=str(status))
+        assert lab.api("GET", "calls").status_code == status
+        assert lab.get(f"calls/{call}")["id"] == call
+    lab.emulator.switch(call_list="slow")
+    with pytest.raises(ConnectionError):
+        lab.session.get(f"{lab.base}/calls", timeout=0.5)
 
 
 def test_update_conflict(lab: Lab) -> None:
