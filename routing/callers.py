@@ -1,4 +1,4 @@
-"""Who is calling: patterns that a caller can match."""
+"""Who is calling: the one form of each address, and the patterns that a caller can match."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ import re
 
 from msgspec import Struct
 
-from catapult.transfer import is_number, is_sip_uri
+from catapult.transfer import is_sip_uri
+from routing.numbers import normal_number, spelled
 
 ANONYMOUS = "anonymous"
-_WITHHELD = {ANONYMOUS, "private", "restricted", "unavailable", "unknown", "withheld", ""}
+_NOUN = "(?:call(?:er|ing)?|party|number|name|id(?:entity)?|line|user|address|by|the)*"
+_NOBODY = re.compile(
+    f"{_NOUN}(?:anonymous|private|restricted|unavailable|unknown|withheld|blocked|hidden|suppressed"
+    "|unidentified|undisclosed|not(?:available|provided|disclosed)|outofarea|undefined|invalid"
+    f"|no(?:call(?:er)?)?(?:id|number|name)|none|null|nil){_NOUN}"
+)
+"""The letters of a text that stands where the number is not told."""
+_NO_NUMBER = re.compile(r"[\W_]*0*|n/?a", re.IGNORECASE)
+"""Nothing, a plus alone, nothing but zeros."""
+_SIP = re.compile(r"sips?:", re.IGNORECASE)
+_SIP_HOST = re.compile(r"sip:\*@", re.IGNORECASE)
+_DISPLAYED = re.compile(r"<([^<>]*)>")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
+_SIP_PORT = "5060"
+"""The port of a SIP address that names none (RFC 3261, 19.1.2)."""
 
 
 class CallerList(Struct, frozen=True):
@@ -30,13 +45,13 @@ class CallerList(Struct, frozen=True):
 
     def _has_host(self, caller: str) -> bool:
         """Return whether the caller's host is listed; a pattern without a port takes every port."""
-        host = _host(caller)
-        return host in self.hosts or host.partition(":")[0] in self.hosts
+        host, port = host_and_port(caller.rpartition("@")[2])
+        return host in self.hosts or f"{host}:{port or _SIP_PORT}" in self.hosts
 
 
 def caller_list(patterns: list[str]) -> CallerList:
     """Return the list for patterns in the language's forms, which the reader has checked."""
-    hosts = frozenset(_host(text) for text in patterns if text.lower().startswith("sip:*@"))
+    hosts = frozenset(normal_host(text[6:]) for text in patterns if _SIP_HOST.match(text))
     prefixes = tuple(text[:-1] for text in patterns if text.endswith("*"))
     exact = frozenset(
         normal_party(text) for text in patterns if text != ANONYMOUS and "*" not in text
@@ -47,26 +62,54 @@ def caller_list(patterns: list[str]) -> CallerList:
 def normal_party(text: str) -> str:
     """Return a number or SIP URI in the form in which parties are compared.
 
-    The scheme and host of a SIP URI compare without case (RFC 3261, 19.1.4); the user does not.
+    A number is as `normal_number` has it. Of a SIP URI scheme and host compare without case, the
+    user does not (RFC 3261, 19.1.4); its parameters and the usual port say how it is reached, not
+    who it is. Anything else stays as it is.
     """
-    if "@" not in text:
-        return text
-    user, _, host = text.rpartition("@")
-    if user[:4].lower() == "sip:":
-        user = user[4:]
-    return f"sip:{user}@{host.lower()}"
+    displayed = _DISPLAYED.search(text)
+    address = displayed[1] if displayed else text
+    if "@" in address:
+        return _normal_uri(address)
+    number = spelled(address)
+    return normal_number(number) if number else address
+
+
+def _normal_uri(address: str) -> str:
+    user, _, rest = address.partition("@")
+    user = _SIP.sub("", user.strip(), count=1)
+    if user.startswith("+"):  # a number, perhaps with parameters of its own (RFC 3966)
+        user = spelled(user.partition(";")[0]) or user
+    return f"sip:{user}@{normal_host(rest.strip()).removesuffix(f':{_SIP_PORT}')}"
+
+
+def normal_host(text: str) -> str:
+    """Return the host of a SIP URI, and its port, in the form in which hosts are compared."""
+    host, port = host_and_port(re.split("[;?]", text, maxsplit=1)[0])
+    return f"{host}:{port}" if port else host
+
+
+def host_and_port(text: str) -> tuple[str, str | None]:
+    """Return the name of a host in the form in which names are compared, and its port."""
+    found = _HOST.fullmatch(text.lower())
+    return (found[1].rstrip("."), found[2]) if found else (text.lower(), None)
 
 
 def is_withheld(caller: str) -> bool:
     """Return whether a caller's address, in normal form, names nobody."""
-    lower = caller.lower()
-    return lower in _WITHHELD or lower.startswith("sip:anonymous@")
+    if _SIP.match(caller) is None:
+        return _is_nobody(caller) or _NO_NUMBER.fullmatch(caller) is not None
+    user, at, host = caller[4:].rpartition("@")
+    name = host.removesuffix(".invalid")
+    return _is_nobody(user) or (name != host and _is_nobody(name)) or bool(at and not user)
+
+
+def _is_nobody(text: str) -> bool:
+    return _NOBODY.fullmatch(re.sub(r"[\W_]+", "", text).lower()) is not None
 
 
 def can_call(caller: str) -> bool:
-    """Return whether a call can come from `caller`, which is in normal form."""
-    return is_number(caller) or is_sip_uri(caller) or is_withheld(caller)
+    """Return whether a call can come from `caller`, which is in normal form.
 
-
-def _host(uri: str) -> str:
-    return re.split("[;?]", uri.rpartition("@")[2], maxsplit=1)[0].lower()
+    Numbers that are none, too short or too long ones, are sent too.
+    """
+    return spelled(caller) is not None or is_sip_uri(caller) or is_withheld(caller)

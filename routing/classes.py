@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from catapult.transfer import DIVERSION_REASONS
-from routing.callers import ANONYMOUS, CallerList, normal_party
+from routing.callers import ANONYMOUS, CallerList, host_and_port, normal_party
 from routing.conditions import Diverted, From, Not, Presence, Time
 from routing.problems import Wrong
 from routing.reading.numbers import check_number
@@ -139,7 +139,7 @@ def _addresses(lists: tuple[CallerList, ...], default: str) -> Iterator[str]:
 def _hosts(lists: tuple[CallerList, ...]) -> list[str]:
     """Return a host that no list has, then those of the lists, with a port of their own too."""
     named = sorted(frozenset().union(*(each.hosts for each in lists)))
-    ported = [f"{host.partition(':')[0]}:5999" for host in named]
+    ported = [f"{host_and_port(host)[0]}:5999" for host in named]
     return list(dict.fromkeys(["caller.invalid", *named, *ported]))
 
 

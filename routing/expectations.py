@@ -112,7 +112,7 @@ def _difference_of_attempts(expectation: Expectation, walked: Walk) -> str:
     reason = expectation.diversion_reason
     if reason is not None and last.diversion_reason != reason:
         return f"expected diversionReason {reason}, but it is {last.diversion_reason}"
-    numbers = tuple(each.transfer_to for each in last.destinations)
+    numbers = tuple(each.party for each in last.destinations)
     if expectation.transfer_to is not None and sorted(numbers) != sorted(expectation.transfer_to):
         wanted_numbers = ", ".join(expectation.transfer_to)
         return f"expected transferTo {wanted_numbers}, but it is {', '.join(numbers)}"
@@ -126,7 +126,7 @@ def _same_rings(wanted: list[list[str]], walked: Walk) -> bool:
     return all(
         len(labels) == len(attempt.destinations)
         and all(
-            not {each.name, each.transfer_to}.isdisjoint(labels) for each in attempt.destinations
+            not {each.name, each.party}.isdisjoint(labels) for each in attempt.destinations
         )
         for labels, attempt in zip(wanted, walked.attempts, strict=True)
     )

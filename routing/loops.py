@@ -119,12 +119,12 @@ def _telling(found: Iterable[Loop]) -> list[Loop]:
 def _own(rules: RuleSet, stages: Iterable[Stage]) -> set[str]:
     """Return the numbers of ours that stages transfer to."""
     return {
-        each.transfer_to
+        each.party
         for stage in stages
         if isinstance(stage.action, TransferAction)
         for step in stage.action.steps
         for each in step.destinations
-        if each.transfer_to in rules.line_by_number
+        if each.party in rules.line_by_number
     }
 
 
@@ -178,7 +178,7 @@ class _Search:
             _Transfer(chosen.rule, attempt.stage, outcomes, _arrival(arrival, attempt, each))
             for attempt, outcomes in known.visits
             for each in attempt.destinations
-            if each.transfer_to in self.rules.line_by_number
+            if each.party in self.rules.line_by_number
         ]
 
     def _note(self, cycle: tuple[tuple[_Arrival, _Transfer], ...], world: World) -> None:
@@ -206,10 +206,10 @@ def _arrival(before: _Arrival, attempt: Attempt, destination: Destination) -> _A
     if len(attempt.destinations) > 1:
         given[CALLER] = Party(written if written and is_number(written) else before.to)
         given[DIVERTED] = None
-        return _Arrival(destination.transfer_to, tuple(sorted(given.items())))
+        return _Arrival(destination.party, tuple(sorted(given.items())))
     if written is not None:
         given[CALLER] = Party(written) if is_number(written) else Party(ANONYMOUS, withheld=True)
     treatment = destination.parameters.diversion_treatment
     if treatment != "propagate":
         given[DIVERTED] = attempt.reason_for(destination) if treatment == "stack" else None
-    return _Arrival(destination.transfer_to, tuple(sorted(given.items(), key=lambda i: i[0])))
+    return _Arrival(destination.party, tuple(sorted(given.items(), key=lambda i: i[0])))

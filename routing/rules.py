@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from routing.callers import normal_party
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
@@ -67,6 +69,11 @@ class Destination(Struct, frozen=True):
     def label(self) -> str:
         """The name, or the number where it has none."""
         return self.name or self.transfer_to
+
+    @property
+    def party(self) -> str:
+        """Its number or SIP URI in the form in which parties are compared."""
+        return normal_party(self.transfer_to)
 
 
 class Step(Struct, frozen=True):

@@ -24,7 +24,7 @@ from routing.reading.shapes import (
     text_of,
     unknown_name,
 )
-from routing.reading.values import BOOLEAN, PARTY, POSITIVE, RING, TEXT, TRUE, accepted
+from routing.reading.values import BOOLEAN, DIALED, PARTY, POSITIVE, RING, TEXT, TRUE, accepted
 from routing.rules import (
     CALLED,
     CALLER,
@@ -175,15 +175,15 @@ def _check_dialing(number: str, context: Context) -> None:
 class DialedParty:
     """A number or SIP URI that may be dialed."""
 
-    what = PARTY.what
+    what = DIALED.what
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return a party's."""
-        return PARTY.schema(defined)
+        return DIALED.schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
-        """Return the number or URI in normal form."""
-        party = PARTY.read(node, path, context)
+        """Return the number, or the URI with its parameters."""
+        party = DIALED.read(node, path, context)
         if party is not None:
             try:
                 _check_dialing(party, context)
@@ -269,7 +269,7 @@ class Targets:
     def _refuse_repeated(
         self, found: list[Destination], node: Items, path: Path, context: Context
     ) -> None:
-        numbers = [each.transfer_to for each in found]
+        numbers = [each.party for each in found]
         if len(numbers) == len(node.items):
             for index, number in enumerate(numbers):
                 if number in numbers[:index]:

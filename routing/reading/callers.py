@@ -20,7 +20,7 @@ from routing.reading.shapes import (
     text_of,
     unknown_name,
 )
-from routing.reading.values import PARTY_FORM
+from routing.reading.values import NUMBER_PATTERN, PARTY_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,9 +33,9 @@ _COUNTRIES = ("+1202555", "+44207946", "+4930231", "+6125550", "+8135550", "+331
 
 
 _PATTERN = (
-    rf"\+[1-9][0-9]{{0,14}}\*|anonymous|[sS][iI][pP]:\*@[^@\s*]+|{PARTY_FORM['pattern'][1:-1]}"
+    rf"{NUMBER_PATTERN}\*|anonymous|[sS][iI][pP]:\*@[^@\s*]+|{PARTY_FORM['pattern'][1:-1]}"
 )
-_FORM = PARTY_FORM | {"pattern": f"^(?:{_PATTERN})$"}
+_FORM = PARTY_FORM | {"pattern": f"^(?:{_PATTERN})$", "maximum": 10**32}
 
 
 class Caller(Struct, frozen=True):
@@ -59,7 +59,8 @@ class Caller(Struct, frozen=True):
             return None
         if self.named and context.known(KIND, text):
             return text
-        if text != ANONYMOUS and not (looks_like_number(text) or looks_like_uri(text)):
+        number = looks_like_number(text.removesuffix("*"))
+        if text != ANONYMOUS and not (number or looks_like_uri(text)):
             self._no_pattern(text, node, path, context)
             return None
         return made(lambda: check_caller(text, node, path, context), node, path, context)

@@ -28,7 +28,7 @@ from routing.reading.shapes import (
     text_of,
     unknown_name,
 )
-from routing.reading.values import PARTY, TEXT, TRUE, instant
+from routing.reading.values import CALLING, PARTY, TEXT, TRUE, instant
 from routing.words import EMERGENCY, OTHERWISE, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ class CallerAddress:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return a party's, or `anonymous`."""
-        return {"anyOf": [{"enum": ["anonymous"]}, PARTY.schema(defined)]}
+        return {"anyOf": [{"enum": ["anonymous"]}, CALLING.schema(defined)]}
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the caller."""
         text = text_of(node, path, context, self.what)
         if text == "anonymous":
             return text
-        return PARTY.read(node, path, context) if text else None
+        return CALLING.read(node, path, context) if text else None
 
 
 class At:
@@ -139,7 +139,7 @@ class Reached:
         """Return the number or URI."""
         label = Label().read(node, path, context)
         destination = context.names["destination"].get(label) if label else None
-        return destination.transfer_to if destination else label
+        return destination.party if destination else label
 
 
 class StatesByPerson:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catapult.transfer import InvalidParameterError
 from routing.problems import Path, Wrong
-from routing.reading.numbers import check_party, check_prefix
+from routing.reading.numbers import check_calling, check_dialed, check_party, check_prefix
 from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, made, text_of
 
 if TYPE_CHECKING:
@@ -91,15 +92,18 @@ def accepted(check: Callable[[str], str]) -> Callable[[str], str]:
     return parse
 
 
-_E164 = r"\+[1-9][0-9]{1,14}"
+_PLUS = r"(?:[tT][eE][lL]:)?[^0-9A-Za-z@*]*(?:[+\uff0b]|0[^0-9A-Za-z@*]*0)"
+_DIGITS = r"[^A-Za-z@*]*[^\sA-Za-z@*][^A-Za-z@*]*"
+NUMBER_PATTERN = f"{_PLUS}{_DIGITS}"
+"""A number in any of its spellings; how long it may be is the reader's to say."""
 _URI = r"[sS][iI][pP]:[^@\s]+@[^@\s]+"
 PARTY_FORM: Schema = {
     "type": ["string", "integer"],
-    "pattern": f"^(?:{_E164}|{_URI})$",
+    "pattern": f"^(?:{NUMBER_PATTERN}|{_URI})$",
     "minimum": 10,
     "maximum": 999_999_999_999_999,
 }
-_PREFIX_FORM: Schema = {"type": ["string", "integer"], "pattern": r"^\+[1-9][0-9]{0,14}$"}
+_PREFIX_FORM: Schema = {"type": ["string", "integer"], "pattern": f"^{NUMBER_PATTERN}$"}
 _RING_FORM: Schema = {
     "type": ["string", "integer"],
     "pattern": "^(?=.)(?:(?:[0-9]+m)?(?:[0-9]+s)?|[0-9]+)$",
@@ -120,9 +124,11 @@ def _words_form(*words: str) -> Schema:
     return {"type": ["boolean", "string"], "pattern": f"^(?:{either})$"}
 
 
+@dataclass(frozen=True, slots=True)
 class Party(Shape[str]):
-    """A phone number or SIP URI; gives its normal form."""
+    """A phone number or SIP URI; gives what `check` makes of it."""
 
+    check: Callable[[str, Node, Path, Context], str]
     what = "a number such as +19195550101 or sip:user@host"
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
@@ -134,10 +140,11 @@ class Party(Shape[str]):
         text = text_of(node, path, context, self.what)
         if text is None:
             return None
-        return made(lambda: check_party(text, node, path, context), node, path, context)
+        return made(lambda: self.check(text, node, path, context), node, path, context)
 
 
-PARTY = Party()
+PARTY, DIALED, CALLING = Party(check_party), Party(check_dialed), Party(check_calling)
+"""One that is compared; one that is dialed, with its parameters; one that may call us."""
 BOOLEAN = Scalar("true or false", boolean, _words_form(*sorted(_TRUE | _FALSE)))
 TRUE = Scalar("true", only_true, _words_form(*sorted(_TRUE)) | {"not": {"const": False}})
 RING = Scalar("a duration such as 20s", ring, _RING_FORM)

@@ -133,7 +133,7 @@ MISTAKES = [
     ("+19195550101,", "«1-919-555-0101,", "destinations.desk.transferTo", "bad-number", "write it as +19195550101"),
     ("+19195550101,", "«44 20 7946 0018,", "destinations.desk.transferTo", "bad-number", "write it as +442079460018"),
     ("notFrom: vip", "notFrom: «Anonymous", "lines.main.rules[0].when.notFrom", "unknown-name", "did you mean 'anonymous'"),
-    ("+19195550101,", "«+1 (919) 555-0101,", "destinations.desk.transferTo", "bad-number", "write it as +19195550101"),
+    ("+19195550101,", "«+1 (919) 555-010,", "destinations.desk.transferTo", "bad-number", "+1919555010 is too short"),
     ("+19195550101,", "«sips:a@b.example,", "destinations.desk.transferTo", "bad-sip-uri", "sips"),
     ("+19195550101,", "«sip:example.com,", "destinations.desk.transferTo", "bad-sip-uri", "sip:user@host"),
     ("+19195550101,", "«bob@example.com,", "destinations.desk.transferTo", "bad-sip-uri", "sip:user@host"),
@@ -152,7 +152,7 @@ MISTAKES = [
     ("bo: +19195550103", "bo: «[+19195550103]", "destinations.bo", "not-a-mapping", "list"),
     # callers
     ("+14155550123,", "«14155550123,", "callers.vip[0]", "bad-number", "+14155550123"),
-    ("+1212*]", "«+1-212*]", "callers.vip[1]", "bad-prefix", "+1900"),
+    ("+1212*]", "«+1-212**]", "callers.vip[1]", "bad-prefix", "+1900"),
     ("+1212*]", "«1212*]", "callers.vip[1]", "bad-caller", "1212*"),
     ("+1212*]", "«sip:*@]", "callers.vip[1]", "bad-sip-uri", "sip:*@example.com"),
     ("+1212*]", "«anonymus]", "callers.vip[1]", "bad-caller", "did you mean 'anonymous'"),
