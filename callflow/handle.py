@@ -17,7 +17,7 @@ from callflow.record import call_of
 from callflow.tasks import ANNOUNCEMENT
 from callflow.work import NotRoutedError, Worker
 from routing.callers import is_withheld, normal_party
-from routing.words import NO_ANSWER, outcome_of
+from routing.words import NO_ANSWER, UNKNOWN, diversion_reason, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,9 @@ def _see(record: Record, event: Event, now: float) -> None:
     record.seen_at = now
     record.to, record.caller = normal_party(event.to or ""), caller
     record.anonymous = event.number_withheld or is_withheld(caller)
-    record.diverted = (event.diversion.reason or "unknown") if event.diversion else None
+    if event.diversion:
+        record.diverted = diversion_reason(event.diversion.reason or UNKNOWN)
+        record.counter, record.limit = event.diversion.counter, event.diversion.limit
 
 
 def _hung_up(record: Record, event: Event, now: float) -> None:

@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from routing.conditions import Call
 from routing.words import NO_ANSWER, REJECTED
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 NEW, ANSWERING, ROUTING, RINGING = "new", "answering", "routing", "ringing"
 CONNECTED, ANNOUNCING, ENDING, OVER = "connected", "announcing", "ending", "over"
@@ -118,6 +122,9 @@ class Record(msgspec.Struct, omit_defaults=True):
     caller: str = ""
     anonymous: bool = False
     diverted: str | None = None
+    counter: int | None = None
+    """How often the call was diverted before it came in, and how often it may be."""
+    limit: int | None = None
     seen_at: float = 0.0
     state: str = NEW
     doubt: bool = False
@@ -157,6 +164,11 @@ class Record(msgspec.Struct, omit_defaults=True):
     def is_over(self) -> bool:
         """Whether the call has ended, or is left to itself."""
         return self.state == OVER
+
+    def call(self, at: dt.datetime) -> Call:
+        """Return what the rules know of the call, at an instant."""
+        diversion = self.diverted, self.counter, self.limit
+        return Call(self.to, self.caller, at, self.anonymous, *diversion)
 
     def note(self, at: float, kind: str, **data: Any) -> None:
         """Add a line to the journal; one call's cannot grow without end."""

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing import route as routes
-from routing.conditions import Call, Facts
+from routing.conditions import Facts
 from routing.router import route, walk
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from callflow.ledger import Ledger
     from callflow.record import Entry, Record
+    from routing.conditions import Call
     from routing.route import Route
     from routing.router import Walk
     from routing.rules import RuleSet
@@ -57,13 +58,7 @@ def _recorded(record: Record, decision: Entry, outcomes: tuple[str, ...]) -> Rec
     facts = known or {}
     return Recorded(
         record,
-        Call(
-            record.to,
-            record.caller,
-            dt.datetime.fromtimestamp(decision.at, dt.UTC),
-            record.anonymous,
-            record.diverted,
-        ),
+        record.call(dt.datetime.fromtimestamp(decision.at, dt.UTC)),
         Facts(
             frozenset(facts.get("busy", ())), facts.get("presence", {}), facts.get("overrides", {})
         ),

@@ -18,7 +18,7 @@ from callflow.record import Leg, Record, new_token
 from catapult.errors import RefusedError
 from catapult.transfer import Audio, InvalidParameterError
 from routing import route as routes
-from routing.conditions import Call
+from routing.conditions import comes_back
 from routing.router import route
 from routing.rules import RejectAction
 from routing.words import FAILURE
@@ -201,8 +201,7 @@ class Tasks:
     @staticmethod
     def _decide(rules: RuleSet, record: Record, facts: Facts) -> Start:
         now = dt.datetime.now(dt.UTC)
-        call = Call(record.to, record.caller, now, record.anonymous, record.diverted)
-        chosen = route(rules, call, facts)
+        chosen = route(rules, record.call(now), facts)
         move = routes.first_move(chosen, facts)
         decided = changes.decided(chosen, rules.digest, now.timestamp(), facts)
         return Start(chosen, move, changes.together(decided, changes.skipped(move)))
@@ -397,6 +396,13 @@ class Tasks:
         return changes.over("rejected by the rules" if rejected else "hung up by us")
 
     def _tell_routed(self, job: Job, chosen: Route) -> None:
+        if comes_back(job.record.counter, job.record.limit):
+            self._tell(
+                "came-back",
+                call_id=job.call_id,
+                counter=job.record.counter,
+                limit=job.record.limit,
+            )
         self._tell(
             "routed",
             call_id=job.call_id,

@@ -54,7 +54,8 @@ class Diversion:
     """The Diversion header of an incoming call ("Catapult: SIP Diversion Header").
 
     `orig_to` is the number the call was diverted from last, or `Anonymous`. A `counter` that has
-    reached `limit` speaks of a forwarding loop. `extra` has the pairs under any other name.
+    reached `limit` speaks of a forwarding loop. `extra` has the pairs under any other name. Of
+    several headers the first one is the last diversion; their counters add up (RFC 5806).
     """
 
     orig_to: str | None
@@ -187,23 +188,42 @@ def _diversion(value: object) -> Diversion | None:
         return None
     if isinstance(value, str):
         value = _diversion_json(value)
-    if not isinstance(value, dict) or not value:
+    every = [
+        each
+        for each in (value if isinstance(value, list) else [value])
+        if isinstance(each, dict) and each
+    ]
+    if not every:
         return None
-    known = {key.lower(): item for key, item in value.items()}  # `Limit` is spelled so in a sample
-    extra = ((key, read_text(item)) for key, item in value.items())
+    extra = ((key, read_text(item)) for key, item in every[0].items())
+    # `Limit` is spelled so in a sample
+    every = [{key.lower(): item for key, item in each.items()} for each in every]
+    known = every[0]
     return Diversion(
         orig_to=read_address(known.get("origto")),
         reason=read_text(known.get("reason")),
         screen=read_text(known.get("screen")),
         privacy=read_text(known.get("privacy")),
-        counter=read_count(known.get("counter")),
-        limit=read_count(known.get("limit")),
+        counter=_counter(every),
+        limit=min(_counts(every, "limit"), default=None),
         extra={
             key: text
             for key, text in extra
             if text is not None and key.lower() not in _DIVERSION_KEYS
         },
     )
+
+
+def _counter(headers: list[dict[str, Any]]) -> int | None:
+    counters = _counts(headers, "counter")
+    if len(headers) == 1:
+        return counters[0] if counters else None
+    return sum(counters) + len(headers) - len(counters)  # a header without one stands for itself
+
+
+def _counts(headers: list[dict[str, Any]], name: str) -> list[int]:
+    counts = (read_count(each.get(name)) for each in headers)
+    return [count for count in counts if count is not None]
 
 
 def _diversion_json(text: str) -> object:

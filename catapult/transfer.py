@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-DIVERSION_TREATMENTS = ("none", "propagate", "stack")
+STACK = "stack"
+"""The one treatment with which a diversion reason is looked at."""
+DIVERSION_TREATMENTS = ("none", "propagate", STACK)
 DIVERSION_REASONS = (
     "unknown",
     "user-busy",
@@ -235,7 +237,7 @@ class Transfer:
 
     def body(self) -> dict[str, Any]:
         """Return the request body ("Catapult: Transfer active call"), without what is not set."""
-        stacked = self.diversion_treatment == "stack"
+        stacked = self.diversion_treatment == STACK
         return _without_none(
             state="transferring",
             transferTo=self.transfer_to,

@@ -13,6 +13,8 @@ from typing import Any
 
 from catapult.transfer import is_sip_uri
 
+MOST = 10**9 - 1
+"""The largest count; a larger one is read as this."""
 _LATEST_MS = 253_402_300_799_000  # the last second of the year 9999
 
 
@@ -57,13 +59,15 @@ def read_flag(value: object) -> bool:
 
 
 def read_count(value: object) -> int | None:
-    """Return an integer of at most nine digits, sent as a number or as a string, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    """Return an integer that is not negative, sent as a number or as a string, else None."""
+    if isinstance(value, str):
+        text = value.strip()
+        if not (text.isascii() and text.isdecimal()):
+            return None
+        value = int(text) if len(text) < len(str(MOST)) else MOST
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         return None
-    text = value.strip() if isinstance(value, str) else ""
-    if text:
-        return int(text) if len(text) < 10 and text.isascii() and text.isdecimal() else None
-    return value if isinstance(value, int) and 0 <= value < 10**9 else None
+    return min(value, MOST)
 
 
 def read_address(value: object) -> str | None:

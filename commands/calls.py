@@ -79,10 +79,17 @@ def _record(call: Record) -> dict[str, Any]:
 def _story(call: Record, journal: list[Entry]) -> dict[str, Any]:
     return {
         **_record(call),
+        "diversion": _diversion(call),
         "trace": call.plan["trace"] if call.plan else [],
         "attempts": [_attempt(each) for each in call.legs],
         "events": [{"at": _time(each.at), "kind": each.kind, **each.data} for each in journal],
     }
+
+
+def _diversion(call: Record) -> dict[str, Any] | None:
+    if call.diverted is None:
+        return None
+    return {"reason": call.diverted, "counter": call.counter, "limit": call.limit}
 
 
 def _attempt(leg: Leg) -> dict[str, Any]:
@@ -105,6 +112,10 @@ def _attempt(leg: Leg) -> dict[str, Any]:
 
 def _lines(call: Record, journal: list[Entry]) -> list[str]:
     lines = [f"{call.call_id}: {call.caller} called {call.to}, {_time(call.seen_at)}: {call.state}"]
+    if call.diverted is not None:
+        counter = "" if call.counter is None else f", counter {call.counter}"
+        limit = "" if call.limit is None else f", limit {call.limit}"
+        lines.append(f"diverted to us: {call.diverted}{counter}{limit}")
     if call.plan:
         lines.append(f"line {call.line}, rule {call.rule!r}: {call.action}")
         lines += [

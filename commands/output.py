@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask import current_app
 
-from routing.problems import RulesError, did_you_mean, text_of_rules
+from routing.problems import RulesError, Wrong, did_you_mean, text_of_rules
 from routing.reader import read
+from routing.reading.numbers import calling_party, looks_like_number, looks_like_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,6 +88,24 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
     hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
     more = " that has a capacity" if what == "destination" else ""
     raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
+
+
+def caller_of(rules: RuleSet, option: str, given: str | None) -> str:
+    """Return the caller that an option names, in normal form; by default one in no list."""
+    if given is None:
+        return rules.default_caller
+    try:
+        return calling_party(given, rules.allow)
+    except Wrong as wrong:
+        raise click.UsageError(f"{option}: {wrong}") from None
+
+
+def called_number(rules: RuleSet, given: str) -> str:
+    """Return the number or SIP URI that `--to` names, in normal form, where it names no line."""
+    if not (looks_like_number(given) or looks_like_uri(given)):
+        hint = did_you_mean(given, rules.lines)
+        raise click.UsageError(f"--to: no line is called {given!r}, and it is no number{hint}")
+    return caller_of(rules, "--to", given)
 
 
 _KINDS = {"--presence": "person", "--override": "schedule"}

@@ -13,6 +13,8 @@ from commands.compare import diff, replay
 from commands.explanation import as_data, as_text
 from commands.output import (
     JSON_OPTION,
+    called_number,
+    caller_of,
     good_rules,
     known,
     pairs,
@@ -20,15 +22,23 @@ from commands.output import (
     rules_path,
 )
 from commands.timeline import timeline_command
-from routing.callers import can_call, is_withheld, normal_party
+from routing.callers import is_withheld
 from routing.conditions import Call, Facts
 from routing.coverage import results
-from routing.problems import Wrong, did_you_mean
+from routing.problems import Wrong
 from routing.reach import instants
 from routing.reading.values import instant
 from routing.router import route, walk
 from routing.sweep import Sweep
-from routing.words import DIVERSION_REASONS, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES, PRESENCE_STATES
+from routing.words import (
+    DIVERSION_REASONS,
+    OUTCOME_BY_CAUSE,
+    OUTCOMES,
+    OVERRIDES,
+    PRESENCE_STATES,
+    UNKNOWN,
+    diversion_reason,
+)
 
 if TYPE_CHECKING:
     from routing.expectations import Result
@@ -82,6 +92,8 @@ def test(file: str | None, as_json: bool) -> None:
 @click.option("--presence", multiple=True, metavar="P=STATE", help="A person's presence.")
 @click.option("--override", multiple=True, metavar="S=STATE", help="A schedule set open or closed.")
 @click.option("--diverted", metavar="REASON", help="The call came in with this diversion reason.")
+@click.option("--diversion-counter", "counter", type=click.IntRange(0), help="How often it was.")
+@click.option("--diversion-limit", "limit", type=click.IntRange(0), help="How often it may be.")
 @click.option("--outcome", multiple=True, metavar="O", help="How the attempts end, in order.")
 @click.option("--rules", "file", metavar="FILE", help="Another rules file.")
 @JSON_OPTION
@@ -104,19 +116,16 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
 
 
 def _call(found: RuleSet, to: str, given: dict[str, Any]) -> Call:
-    caller: str | None = given["caller"]
     line = found.lines.get(to)
-    number = line.numbers[0] if line else normal_party(to)
-    if line is None and not to.startswith(("+", "sip:")):
-        hint = did_you_mean(to, found.lines)
-        raise click.UsageError(f"--to: no line is called {to!r}, and it is no number{hint}")
-    party = found.default_caller if caller is None else normal_party(caller)
-    if not can_call(party):
-        raise click.UsageError(f"--from: {caller!r} is no number, sip:user@host or anonymous")
-    if given["diverted"] is not None:
-        known("diversion reason", given["diverted"], DIVERSION_REASONS)
+    number = line.numbers[0] if line else called_number(found, to)
+    party = caller_of(found, "--from", given["caller"])
     withheld = given["anonymous"] or is_withheld(party)
-    return Call(number, party, _instant(found, given["at"]), withheld, given["diverted"])
+    diverted, counter = given["diverted"], given["counter"]
+    if diverted is not None:
+        diverted = known("diversion reason", diversion_reason(diverted), DIVERSION_REASONS)
+    reason = diverted or (UNKNOWN if counter else None)
+    at = _instant(found, given["at"])
+    return Call(number, party, at, withheld, reason, counter, given["limit"])
 
 
 def _instant(found: RuleSet, at: str | None) -> dt.datetime:

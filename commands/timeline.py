@@ -12,6 +12,7 @@ import click
 from callflow.ledger import OVERRIDE, LedgerError
 from commands.output import (
     JSON_OPTION,
+    caller_of,
     good_rules,
     known,
     pairs,
@@ -21,7 +22,6 @@ from commands.output import (
 )
 from commands.timeline_svg import as_svg
 from commands.timeline_text import as_text
-from routing.callers import normal_party
 from routing.dates import parse_date
 from routing.problems import Wrong
 from routing.reading.values import instant
@@ -84,7 +84,7 @@ def _date(text: str) -> dt.date:
 def _supposed(rules: RuleSet, given: dict[str, Any], in_force: Iterable[Override]) -> Supposed:
     caller = given["caller"]
     return Supposed(
-        normal_party(caller) if caller else rules.default_caller,
+        caller_of(rules, "--from-number", caller),
         f"the caller {caller}" if caller else "an ordinary caller",
         frozenset(known("destination", name, rules.limited) for name in given["busy"]),
         pairs("--presence", given["presence"], rules.persons, PRESENCE_STATES),

@@ -6,7 +6,6 @@ import re
 
 from msgspec import Struct
 
-from catapult.transfer import is_sip_uri
 from routing.numbers import normal_number, spelled
 
 ANONYMOUS = "anonymous"
@@ -79,7 +78,7 @@ def _normal_uri(address: str) -> str:
     user = _SIP.sub("", user.strip(), count=1)
     if user.startswith("+"):  # a number, perhaps with parameters of its own (RFC 3966)
         user = spelled(user.partition(";")[0]) or user
-    return f"sip:{user}@{normal_host(rest.strip()).removesuffix(f':{_SIP_PORT}')}"
+    return f"sip:{user}@{normal_host(rest).removesuffix(f':{_SIP_PORT}')}"
 
 
 def normal_host(text: str) -> str:
@@ -90,8 +89,9 @@ def normal_host(text: str) -> str:
 
 def host_and_port(text: str) -> tuple[str, str | None]:
     """Return the name of a host in the form in which names are compared, and its port."""
-    found = _HOST.fullmatch(text.lower())
-    return (found[1].rstrip("."), found[2]) if found else (text.lower(), None)
+    name = "".join(text.lower().split())
+    found = _HOST.fullmatch(name)
+    return (found[1].rstrip("."), found[2]) if found else (name, None)
 
 
 def is_withheld(caller: str) -> bool:
@@ -100,16 +100,9 @@ def is_withheld(caller: str) -> bool:
         return _is_nobody(caller) or _NO_NUMBER.fullmatch(caller) is not None
     user, at, host = caller[4:].rpartition("@")
     name = host.removesuffix(".invalid")
-    return _is_nobody(user) or (name != host and _is_nobody(name)) or bool(at and not user)
+    is_name = name != host or not at
+    return _is_nobody(user) or (is_name and _is_nobody(name)) or bool(at and not user)
 
 
 def _is_nobody(text: str) -> bool:
     return _NOBODY.fullmatch(re.sub(r"[\W_]+", "", text).lower()) is not None
-
-
-def can_call(caller: str) -> bool:
-    """Return whether a call can come from `caller`, which is in normal form.
-
-    Numbers that are none, too short or too long ones, are sent too.
-    """
-    return spelled(caller) is not None or is_sip_uri(caller) or is_withheld(caller)

@@ -20,14 +20,35 @@ if TYPE_CHECKING:
     from routing.schedule import Schedule
 
 
+MOST_DIVERSIONS = 5
+"""How often a call may have been diverted that brings no limit of its own."""
+
+
+def comes_back(counter: int | None, limit: int | None) -> bool:
+    """Return whether a call was diverted so often that a phone of ours must have sent it back."""
+    if not counter:
+        return False
+    return counter > MOST_DIVERSIONS if limit is None else counter >= limit
+
+
 class Call(Struct, frozen=True, gc=False):
-    """What is known of a call when it is routed. Parties are in normal form, `at` is aware."""
+    """What is known of a call when it is routed. Parties are in normal form, `at` is aware.
+
+    `counter` says how often it was diverted before it came in, and `limit` how often it may be.
+    """
 
     to: str
     caller: str
     at: dt.datetime
     anonymous: bool = False
     diverted: str | None = None
+    counter: int | None = None
+    limit: int | None = None
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether it goes round, so that nobody is dialed for it."""
+        return comes_back(self.counter, self.limit)
 
 
 class Facts(Struct, frozen=True, gc=False):

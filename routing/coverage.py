@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from routing.callers import is_withheld
 from routing.chains import walk_all
-from routing.conditions import Call
 from routing.expectations import Result, judge
 from routing.route import first_move
 from routing.router import route, walk
@@ -54,8 +53,7 @@ def results(
 
 
 def _reached(rules: RuleSet, each: Expectation, at: dt.datetime) -> set[Place]:
-    call = Call(each.to, each.caller, at, is_withheld(each.caller), each.diverted)
-    return places(walk(route(rules, call, each.facts), each.facts, each.outcomes))
+    return places(walk(route(rules, each.call(at), each.facts), each.facts, each.outcomes))
 
 
 def places(walked: Walk) -> set[Place]:
@@ -134,8 +132,8 @@ def _result(walked: Walk) -> dict[str, object]:
         found["rejects"] = True
     elif isinstance(ending, AnnounceAction):
         found["announces"] = ending.audio.sentence or ending.audio.file_url
-    else:
-        found["diversionReason"] = walked.attempts[-1].diversion_reason
+    elif walked.attempts[-1].sent_reason:
+        found["diversionReason"] = walked.attempts[-1].sent_reason
     return found
 
 

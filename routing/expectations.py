@@ -10,12 +10,13 @@ from routing.callers import is_withheld
 from routing.conditions import Call, Facts
 from routing.router import route, walk
 from routing.rules import AnnounceAction, RejectAction
+from routing.words import UNKNOWN
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
 
-    from routing.route import TraceStep
+    from routing.route import Attempt, TraceStep
     from routing.router import Walk
     from routing.rules import RuleSet
 
@@ -31,6 +32,8 @@ class Expectation(Struct, frozen=True):
     caller: str
     at: dt.datetime | None = None
     diverted: str | None = None
+    counter: int | None = None
+    limit: int | None = None
     facts: Facts = field(default_factory=Facts)
     outcomes: tuple[str, ...] = ()
     rule: str | None = None
@@ -39,6 +42,12 @@ class Expectation(Struct, frozen=True):
     transfer_to: tuple[str, ...] | None = None
     rejects: bool = False
     announces: str | None = None
+
+    def call(self, at: dt.datetime) -> Call:
+        """Return the call that is expected, at an instant."""
+        withheld = is_withheld(self.caller)
+        diverted = self.diverted or (UNKNOWN if self.counter else None)
+        return Call(self.to, self.caller, at, withheld, diverted, self.counter, self.limit)
 
 
 class Result(Struct, frozen=True):
@@ -70,9 +79,7 @@ def judge(rules: RuleSet, expectation: Expectation, instants: Iterable[dt.dateti
 
 def difference(rules: RuleSet, expectation: Expectation, at: dt.datetime) -> str:
     """Return how the call at `at` differs from what is expected; empty when it does not."""
-    caller = expectation.caller
-    call = Call(expectation.to, caller, at, is_withheld(caller), expectation.diverted)
-    chosen = route(rules, call, expectation.facts)
+    chosen = route(rules, expectation.call(at), expectation.facts)
     if expectation.rule is not None and chosen.rule != expectation.rule:
         why = _why_not(chosen.trace.steps, expectation.rule)
         return f"expected rule {expectation.rule!r}, but {chosen.rule!r} was chosen{why}"
@@ -110,13 +117,22 @@ def _difference_of_attempts(expectation: Expectation, walked: Walk) -> str:
         return f"expected a transfer, but {_what_happens(walked)}"
     last = walked.attempts[-1]
     reason = expectation.diversion_reason
-    if reason is not None and last.diversion_reason != reason:
-        return f"expected diversionReason {reason}, but it is {last.diversion_reason}"
+    if reason is not None and last.sent_reason != reason:
+        return f"expected diversionReason {reason}, but {_sent(last)}"
     numbers = tuple(each.party for each in last.destinations)
     if expectation.transfer_to is not None and sorted(numbers) != sorted(expectation.transfer_to):
         wanted_numbers = ", ".join(expectation.transfer_to)
         return f"expected transferTo {wanted_numbers}, but it is {', '.join(numbers)}"
     return ""
+
+
+def _sent(attempt: Attempt) -> str:
+    """Return the diversion reason that is sent, or why none is."""
+    if attempt.sent_reason is not None:
+        return f"it is {attempt.sent_reason}"
+    if len(attempt.destinations) > 1:
+        return "none is sent where several ring together"
+    return f"none is sent without `diversionTreatment: stack` ({attempt.diversion_reason} with it)"
 
 
 def _same_rings(wanted: list[list[str]], walked: Walk) -> bool:
@@ -125,9 +141,7 @@ def _same_rings(wanted: list[list[str]], walked: Walk) -> bool:
         return False
     return all(
         len(labels) == len(attempt.destinations)
-        and all(
-            not {each.name, each.party}.isdisjoint(labels) for each in attempt.destinations
-        )
+        and all(not {each.name, each.party}.isdisjoint(labels) for each in attempt.destinations)
         for labels, attempt in zip(wanted, walked.attempts, strict=True)
     )
 

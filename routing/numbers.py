@@ -14,7 +14,7 @@ _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 """A number of country code 1 with its ten digits: it has no trunk prefix."""
 _TEL = re.compile(r"tel:([^;?]*).*", re.IGNORECASE | re.DOTALL)
 _SEPARATORS = re.compile(r"[\s()\[\]./~\u00b7\u2010-\u2015\u2212\u30fc-]+")
-_WITH_COUNTRY = re.compile(r"(?:\+00|\+|00)([0-9]+)")
+_WITH_COUNTRY = re.compile(r"(?:\+|00)(?:00)*([0-9]+)")
 _MOST_PREFIXES = 3
 """Trunk prefixes that somebody may have written one after the other."""
 _LONGEST = 100
@@ -56,8 +56,10 @@ def _without_trunk_prefix(number: str) -> str:
     shorter = number
     for _ in range(_MOST_PREFIXES):
         found = _parsed(shorter)
-        if found is None or _is_assigned_as_written(shorter, found):
+        if found is None:
             break
+        if _is_assigned_as_written(shorter, found):
+            return shorter
         whole = phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
         if whole == shorter:
             return whole if is_possible(found) else number

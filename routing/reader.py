@@ -165,6 +165,7 @@ class _Sections:
             zone=self.context.zone,
             owned=next((n for n in self.context.lines_by_number if is_number(n)), None),
             default_caller=default_caller,
+            allow=tuple(self.context.allow),
             expectations=expectations,
             countries=tuple((keys_of(path), found) for path, found in self.context.countries),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, to_builtins
 
-from catapult.transfer import MAX_SENTENCE, Audio, Transfer, is_number
+from catapult.transfer import MAX_SENTENCE, STACK, Audio, Transfer, is_number
 from routing.callers import ANONYMOUS, is_withheld
 from routing.conditions import because
 from routing.rules import (
@@ -82,6 +82,8 @@ class Trace(Struct, gc=False):
             if last is None:
                 *failed, chosen = failed
                 last = TraceStep(chosen.name, True, because(chosen.conditions, call, facts))
+            if call.comes_back:
+                last = TraceStep(last.rule, True, f"{last.because}; {_came_back(call)}")
             self._words = (
                 *[
                     TraceStep(each.name, False, because(each.conditions, call, facts))
@@ -90,6 +92,12 @@ class Trace(Struct, gc=False):
                 last,
             )
         return self._words
+
+
+def _came_back(call: Call) -> str:
+    limit = "" if call.limit is None else f" (its limit is {call.limit})"
+    times = f"it was diverted {call.counter} times before it came in{limit}"
+    return f"{times}: a phone that is dialed here may have sent it back, so nobody is dialed"
 
 
 class RecordedTrace(Struct, frozen=True):
@@ -114,6 +122,8 @@ class Route(Struct, frozen=True):
     reason: str
     stages: tuple[Stage, ...]
     trace: Trace | RecordedTrace
+    calling: str = ""
+    """The caller's own address, also of one who withholds it: that phone is not rung."""
 
     @property
     def action(self) -> str:
@@ -159,6 +169,13 @@ class Attempt(Struct, frozen=True):
     def diversion_reason(self) -> str:
         """The reason of the first destination: an explicit one wins over the inferred."""
         return self.reason_for(self.destinations[0])
+
+    @property
+    def sent_reason(self) -> str | None:
+        """The reason as it goes out: none without `stack`, none where several ring together."""
+        first, *others = self.destinations
+        is_sent = not others and first.parameters.diversion_treatment == STACK
+        return self.diversion_reason if is_sent else None
 
     @property
     def ring(self) -> int:
@@ -258,7 +275,7 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
             stage=progress.stage, step=progress.step + 1, used=progress.used, reason=progress.reason
         )
         step = stage.action.steps[progress.step]
-        skips = [(each, _skip(each, facts)) for each in step.destinations]
+        skips = [(each, _skip(each, route, facts)) for each in step.destinations]
         ringing = tuple(each for each, skip in skips if skip is None)
         left_out = tuple(skip for _, skip in skips if skip is not None)
         skipped += left_out
@@ -285,7 +302,9 @@ def _after(
     return _take_over(route, progress, outcome, presence, cause)
 
 
-def _skip(destination: Destination, facts: Facts) -> Skip | None:
+def _skip(destination: Destination, route: Route, facts: Facts) -> Skip | None:
+    if destination.party == route.calling:
+        return Skip(destination.label, "it is the caller's own number")
     if destination.person is not None:
         state = facts.presence_of(destination.person)
         if state != AVAILABLE:
@@ -307,12 +326,13 @@ def _take_over(
         # The first stage is the chosen rule, whatever its name.
         index = names.index(name, 1) if name in names[1:] else None
         if index is not None and index not in progress.used:
-            reason = _reason(route.stages[index], presence, cause)
+            reason = reason_of_stage(route.stages[index], presence, cause)
             return Progress(index, -1, (*progress.used, index), reason)
     return None
 
 
-def _reason(stage: Stage, presence: str, cause: str | None) -> str:
+def reason_of_stage(stage: Stage, presence: str = AVAILABLE, cause: str | None = None) -> str:
+    """Return the diversion reason of a handler, `otherwise` or `emergency` that takes over."""
     if stage.name == "onBusy":
         return REASON_BY_PRESENCE.get(presence, "user-busy")
     if stage.name == "onFailure" and cause == "UNALLOCATED_NUMBER":
@@ -329,6 +349,12 @@ def reason_without_conditions(stage: Stage) -> str:
     return "unavailable" if stage.name == EMERGENCY else "unconditional"
 
 
+def ending_of(stages: Sequence[Stage]) -> Stage:
+    """Return the first of a call's stages that dials nobody; the apology if all of them do."""
+    endings = (each for each in stages if not isinstance(each.action, TransferAction))
+    return next(endings, Stage(EMERGENCY, APOLOGY))
+
+
 def ring_of(destination: Destination) -> int:
     """Return the seconds that a destination rings."""
     return destination.parameters.ring or DEFAULT_RING
@@ -341,7 +367,7 @@ def action_name(action: Action) -> str:
     return "reject" if isinstance(action, RejectAction) else "announce"
 
 
-_PLAIN = ("line", "title", "rule", "to", "caller", "owned", "reason")
+_PLAIN = ("line", "title", "rule", "to", "caller", "calling", "owned", "reason")
 
 
 def dump(route: Route) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from routing.route import (
     Skip,
     Trace,
     TraceStep,
+    ending_of,
     first_move,
     next_move,
+    reason_of_stage,
     reason_without_conditions,
 )
 from routing.rules import TransferAction
@@ -64,12 +66,17 @@ def _plain(
     reason: str | None = None,
 ) -> Route:
     """Return a route with its conditions' reason, or the one that there is without."""
+    if call.comes_back:
+        ending = ending_of(stages)
+        reason = reason if ending is stages[0] else reason_of_stage(ending)
+        stages = (ending,)
     return Route(
         line=line.name if line else None,
         title=line.title if line else call.to,
         rule=rule,
         to=call.to,
         caller=_shown(call),
+        calling=call.caller,
         owned=call.to if is_number(call.to) else rules.owned or call.to,
         reason=reason or reason_without_conditions(stages[0]),
         stages=stages,

@@ -157,6 +157,8 @@ class RuleSet:
     """A phone number of one of the lines, and so of the account; None if all are SIP addresses."""
     default_caller: str
     """A number that is in no caller list."""
+    allow: tuple[str, ...] = ()
+    """The beginnings of numbers that may be dialed, if not all."""
     expectations: tuple[Expectation, ...] = ()
     countries: tuple[tuple[Keys, PublicHolidays], ...] = ()
     """Every country whose holidays are taken, by the keys under which it is written."""

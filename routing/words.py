@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from catapult import transfer
 
 DIVERSION_REASONS = transfer.DIVERSION_REASONS
+UNKNOWN = "unknown"
+"""The reason of a call that was diverted and does not say why."""
+_REASON_BY_LETTERS = {reason.replace("-", ""): reason for reason in DIVERSION_REASONS}
+
+
+def diversion_reason(text: str) -> str:
+    """Return a diversion reason in the spelling of the list: case and separators do not count."""
+    lower = text.strip().lower()
+    return _REASON_BY_LETTERS.get(re.sub(r"[^a-z]", "", lower), lower)
+
 
 AVAILABLE = "available"
 PRESENCE_STATES = (AVAILABLE, "busy", "dnd", "away")

@@ -121,6 +121,7 @@ class _OpenCall:
     """Looks like a Call; raises AskedError for what is not settled."""
 
     __slots__ = ("_world", "to")
+    comes_back = False
 
     def __init__(self, world: World, to: str) -> None:
         self._world, self.to = world, to

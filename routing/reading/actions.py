@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from catapult import transfer
-from catapult.transfer import Audio, InvalidParameterError
+from catapult.transfer import Audio, InvalidParameterError, is_number
 from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.numbers import looks_like_number, looks_like_uri
@@ -21,6 +21,7 @@ from routing.reading.shapes import (
     Record,
     Scalar,
     Schema,
+    Unsent,
     text_of,
     unknown_name,
 )
@@ -214,6 +215,9 @@ def read_destination(name: str, node: Node, path: Path, context: Context) -> Des
     if values is None or "transferTo" not in values:
         return None
     refused = isinstance(node, Mapping) and "capacity" in node.entries
+    unsent = _unsent_together(values, node, path)
+    if unsent:
+        context.unsent[name] = unsent
     return Destination(
         values["transferTo"],
         name,
@@ -292,15 +296,48 @@ def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> S
         )
         for each in values["transferTo"]
     ]
-    _warn_of_idle_reason(values, complete, node, path, context)
+    if len(complete) > 1:
+        _warn_of_unsent(values, complete, node, path, context)
+    else:
+        _warn_of_idle_reason(values, complete, node, path, context)
     return Step(tuple(complete))
+
+
+def _unsent_together(values: dict[str, Any], node: Node, path: Path) -> list[Unsent]:
+    """Return the parameters among these that a call which we make ourselves does not have.
+
+    Such a call shows a number of the account and no diversion ("Catapult: Create call").
+    """
+    sendable = {"transferCallerId": {CALLED}, "diversionTreatment": {"none"}, "diversionReason": ()}
+    return [
+        Unsent(key, node.entries[key][0], (path, key))
+        for key, allowed in sendable.items()
+        if key in values and values[key] not in allowed and not is_number(values[key])
+        if isinstance(node, Mapping) and key in node.entries
+    ]
+
+
+def _warn_of_unsent(
+    values: dict[str, Any], ringing: list[Destination], node: Node, path: Path, context: Context
+) -> None:
+    """Warn of what is written at a ring group, or of a destination in it, and is not sent."""
+    found = _unsent_together(values, node, path)
+    for each in ringing:
+        of_destination = context.unsent.get(each.name or "", ())
+        found += [unsent for unsent in of_destination if unsent.key not in values]
+    for unsent in found:
+        message = (
+            f"{unsent.key} is not sent where several ring together: each is called from a number "
+            "of yours, without a diversion"
+        )
+        context.problems.warn(unsent.node, unsent.path, "unsent-parameter", message)
 
 
 def _warn_of_idle_reason(
     values: dict[str, Any], ringing: list[Destination], node: Node, path: Path, context: Context
 ) -> None:
     if "diversionReason" in values and any(
-        each.parameters.diversion_treatment != "stack" for each in ringing
+        each.parameters.diversion_treatment != transfer.STACK for each in ringing
     ):
         entry = node.entries["diversionReason"][0] if isinstance(node, Mapping) else node
         message = "without `diversionTreatment: stack` the platform ignores the diversionReason"

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from routing.callers import ANONYMOUS, CallerList, caller_list
+from routing.callers import ANONYMOUS, CallerList, caller_list, is_withheld
 from routing.problems import Path, did_you_mean
-from routing.reading.numbers import check_caller, looks_like_number, looks_like_uri
+from routing.reading.numbers import (
+    check_caller,
+    looks_like_number,
+    looks_like_prefix,
+    looks_like_uri,
+)
 from routing.reading.shapes import (
     ANY_SCALAR,
     Context,
@@ -32,9 +37,7 @@ _WHAT = "a caller: a number, +1212*, anonymous or sip:*@host"
 _COUNTRIES = ("+1202555", "+44207946", "+4930231", "+6125550", "+8135550", "+3319900")
 
 
-_PATTERN = (
-    rf"{NUMBER_PATTERN}\*|anonymous|[sS][iI][pP]:\*@[^@\s*]+|{PARTY_FORM['pattern'][1:-1]}"
-)
+_PATTERN = rf"{NUMBER_PATTERN}\*|anonymous|[sS][iI][pP]:\*@[^@\s*]+|{PARTY_FORM['pattern'][1:-1]}"
 _FORM = PARTY_FORM | {"pattern": f"^(?:{_PATTERN})$", "maximum": 10**32}
 
 
@@ -59,7 +62,7 @@ class Caller(Struct, frozen=True):
             return None
         if self.named and context.known(KIND, text):
             return text
-        number = looks_like_number(text.removesuffix("*"))
+        number = looks_like_number(text) or looks_like_prefix(text)
         if text != ANONYMOUS and not (number or looks_like_uri(text)):
             self._no_pattern(text, node, path, context)
             return None
@@ -69,7 +72,8 @@ class Caller(Struct, frozen=True):
         if self.named and text.lower() != ANONYMOUS:
             unknown_name(node, path, context, KIND, text)
         else:
-            message = f"{text!r} is not {self.what}{did_you_mean(text, [ANONYMOUS])}"
+            meant = ANONYMOUS if is_withheld(text) else text
+            message = f"{text!r} is not {self.what}{did_you_mean(meant, [ANONYMOUS])}"
             code = "unknown-name" if self.named else "bad-caller"
             context.problems.error(node, path, code, message)
 

@@ -28,8 +28,15 @@ from routing.reading.shapes import (
     text_of,
     unknown_name,
 )
-from routing.reading.values import CALLING, PARTY, TEXT, TRUE, instant
-from routing.words import EMERGENCY, OTHERWISE, OUTCOME_BY_CAUSE, OUTCOMES, OVERRIDES
+from routing.reading.values import CALLING, PARTY, POSITIVE, TEXT, TRUE, instant
+from routing.words import (
+    EMERGENCY,
+    OTHERWISE,
+    OUTCOME_BY_CAUSE,
+    OUTCOMES,
+    OVERRIDES,
+    diversion_reason,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -187,8 +194,11 @@ _FIELDS = {
     "busy": Field(OneOrMore(BusyDestination()), "destinations without free capacity"),
     "presence": Field(StatesByPerson(), "presence by person"),
     "diverted": Field(
-        choice("diversion reason", DIVERSION_REASONS), "the reason that the call came in with"
+        choice("diversion reason", DIVERSION_REASONS, diversion_reason),
+        "the reason that the call came in with",
     ),
+    "diversionCounter": Field(POSITIVE, "how often the call was diverted before it came in"),
+    "diversionLimit": Field(POSITIVE, "how often it may be diverted at most"),
     "overrides": Field(Overrides(), "overrides in force, by schedule"),
     "outcomes": Field(
         OneOrMore(choice("outcome", (*OUTCOMES, *OUTCOME_BY_CAUSE))),
@@ -196,7 +206,10 @@ _FIELDS = {
     ),
     "rule": Field(TEXT, "the rule that is chosen"),
     "rings": Field(ListOf(OneOrMore(Label())), "the destinations tried, the last one reached"),
-    "diversionReason": Field(choice("diversionReason", DIVERSION_REASONS), "of the last attempt"),
+    "diversionReason": Field(
+        choice("diversionReason", DIVERSION_REASONS, diversion_reason),
+        "of the last attempt, as it is sent: only with `diversionTreatment: stack`",
+    ),
     "transferTo": Field(OneOrMore(Reached()), "of the last attempt"),
     "rejects": Field(TRUE, "the call is refused"),
     "announces": Field(TEXT, "what the caller hears"),
@@ -219,6 +232,8 @@ def _expectation(
         caller=values.get("from", ""),
         at=values.get("at"),
         diverted=values.get("diverted"),
+        counter=values.get("diversionCounter"),
+        limit=values.get("diversionLimit"),
         facts=Facts(
             frozenset(values.get("busy", ())),
             values.get("presence", {}),

@@ -30,7 +30,7 @@ from routing.reading.shapes import (
 )
 from routing.reading.values import PARTY, TEXT
 from routing.rules import Line, Rule, Stage, TransferAction
-from routing.words import EMERGENCY, HANDLERS, OTHERWISE, PRESENCE_STATES
+from routing.words import EMERGENCY, HANDLERS, OTHERWISE, PRESENCE_STATES, diversion_reason
 
 if TYPE_CHECKING:
     from routing.conditions import Condition
@@ -98,7 +98,7 @@ _WHEN_FIELDS = {
     "busy": Field(OneOrMore(BusyDestination()), "the destination has no free capacity"),
     "presence": Field(PresenceOf(), "the person's presence is one of these"),
     "diverted": Field(
-        OneOrMore(choice("diversion reason", (*DIVERSION_REASONS, "any"))),
+        OneOrMore(choice("diversion reason", (*DIVERSION_REASONS, "any"), diversion_reason)),
         "the call came in with that diversion reason",
     ),
     "not": Field(Inner(), "the conditions in it do not all hold"),

@@ -10,7 +10,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber, ValidationResult
 
 from catapult.transfer import is_sip_uri
-from routing.callers import ANONYMOUS, normal_host, normal_party
+from routing.callers import ANONYMOUS, is_withheld, normal_host, normal_party
 from routing.numbers import (
     as_dialed_in,
     country_of,
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from routing.reading.document import Node
     from routing.reading.shapes import Context
 
-_MARKS = r"\s().\-\u2010-\u2015\u2212"
 _LOOKS_LIKE_NUMBER = re.compile(
-    rf"(?:tel:.*|\W*[+\uff0b].*|[\d(][\d{_MARKS}]{{4,}}|(?=(?:\D*\d){{7}})[\d(][\d{_MARKS}/]+)",
+    r"tel:.*|\W*[+\uff0b].*|[\d(][\d\s().-]{4,}|(?=(?:\D*\d){7})(?:\d|[^\w:*@])+",
     re.IGNORECASE | re.DOTALL,
 )
 _SIZES = {
@@ -52,12 +51,21 @@ _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 _EXAMPLES = ("+1", "+49")
 _WITH_COUNTRY_CODE = 11
 """Digits of a number that are likely to begin with a country code."""
-TRUNK_PREFIX = "trunk-prefix"
+
+
+class TrunkPrefixError(Wrong):
+    """What is dialed only within a country stands in a number, or in its beginning."""
 
 
 def looks_like_number(text: str) -> bool:
     """Return whether somebody who wrote `text` meant a phone number, well-formed or not."""
     return _LOOKS_LIKE_NUMBER.fullmatch(text) is not None
+
+
+def looks_like_prefix(text: str) -> bool:
+    """Return whether somebody who wrote `text` meant all numbers that begin so, as `+1212*`."""
+    beginning = text.removesuffix("*")
+    return beginning != text and (looks_like_number(beginning) or spelled(beginning) is not None)
 
 
 def looks_like_uri(text: str) -> bool:
@@ -161,8 +169,7 @@ def _check_number(number: str) -> bool:
     return phonenumbers.is_valid_number(parsed)
 
 
-def _refuse_trunk_prefix(written: str, meant: str) -> None:
-    """Raise Wrong if what is dialed only within a country stands in a number, or its beginning."""
+def _refuse_trunk_prefix(written: str, meant: str, code: str = "bad-number") -> None:
     if written == meant:
         return
     country = f"+{country_of(meant)}"
@@ -170,15 +177,16 @@ def _refuse_trunk_prefix(written: str, meant: str) -> None:
     because = f"the {trunk} after {country} is dialed only within the country"
     if country + trunk + meant[len(country) :] != written:
         because = "it is dialed so only within the country"
-    raise Wrong(TRUNK_PREFIX, f"{written}: {because}; write it as {meant}")
+    raise TrunkPrefixError(code, f"{written}: {because}; write it as {meant}")
 
 
 def check_prefix(text: str) -> str:
     """Return the beginning of a number (`+1900`); raises Wrong."""
     prefix = spelled(text) or text
     if not _PREFIX.fullmatch(prefix):
-        raise Wrong("bad-prefix", f"{text!r} is no beginning of a number; write + and digits: +1900")
-    _refuse_trunk_prefix(prefix, normal_prefix(prefix))
+        message = f"{text!r} is no beginning of a number; write + and digits: +1900"
+        raise Wrong("bad-prefix", message)
+    _refuse_trunk_prefix(prefix, normal_prefix(prefix), "bad-prefix")
     return prefix
 
 
@@ -209,6 +217,18 @@ def check_calling(text: str, node: Node, path: Path, context: Context) -> str:
     if warning:
         context.problems.warn(node, path, "unassigned-number", warning)
     return number
+
+
+def calling_party(text: str, allow: Sequence[str] = ()) -> str:
+    """Return who calls in normal form, as somebody wrote it; raises Wrong if it is no caller."""
+    party = normal_party(text)
+    if "@" in text and is_sip_uri(party):
+        return party
+    if is_withheld(party):
+        return party
+    if looks_like_number(text):
+        return calling_number(text, allow)
+    raise Wrong("bad-caller", f"{text!r} is no number, sip:user@host or anonymous")
 
 
 def calling_number(text: str, allow: Sequence[str] = ()) -> str:

@@ -7,7 +7,7 @@ single error gives no RuleSet, so a None never reaches a call.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from routing.problems import Path, Problems, Wrong, did_you_mean, nearest
@@ -32,6 +32,14 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
+class Unsent(NamedTuple):
+    """A transfer parameter that cannot be sent where several ring together, and its place."""
+
+    key: str
+    node: Node
+    path: Path
+
+
 @dataclass(slots=True)
 class Context:
     """What is known of the file while it is read: its names, and which of them are used."""
@@ -45,6 +53,8 @@ class Context:
     hints: int = 0
     """Unknown names that have got a hint."""
     defaults: Parameters = NO_PARAMETERS
+    unsent: dict[str, list[Unsent]] = field(default_factory=dict)
+    """Destination -> what is written of it that cannot be sent where several ring together."""
     allow: list[str] = field(default_factory=list)
     deny: list[str] = field(default_factory=list)
     emergency: tuple[Stage, ...] = ()
@@ -435,13 +445,15 @@ def place_of(node: Node) -> Node:
     return node.key or node if isinstance(node, (Mapping, Items)) else node
 
 
-def choice(what: str, values: Iterable[str]) -> Scalar[str]:
-    """Return the shape of one of `values`."""
+def choice(
+    what: str, values: Iterable[str], normal: Callable[[str], str] = lambda text: text
+) -> Scalar[str]:
+    """Return the shape of one of `values`; what is written is brought to its `normal` form."""
     allowed = tuple(values)
 
     def parse(text: str) -> str:
-        if text in allowed:
-            return text
+        if normal(text) in allowed:
+            return normal(text)
         hint = did_you_mean(text, allowed)
         raise Wrong(
             "unknown-value", f"{text!r} is no {what}; allowed are {', '.join(allowed)}{hint}"

@@ -14,6 +14,7 @@ from routing.router import route, walk
 from tests.proof_cases import HEAD, START, TAIL
 
 MAIN, NIGHT, SALES, LOBBY = "+19195551000", "+19195551001", "+19195551002", "+19195551003"
+OURS = "+19195551009"
 
 
 def lines(**written: str) -> str:
@@ -54,8 +55,12 @@ LOOPS = {
         [["main", "night", "main"]],
     ),
     "through a group": (
-        lines(main=f"name: a, transferTo: [desk, {NIGHT}]|", night=f"|{{transferTo: {MAIN}}}"),
-        [["main", "night", "main"]],
+        lines(
+            main=f"name: a, transferTo: [desk, {NIGHT}]|",
+            night=f"|{{transferTo: {SALES}, transferCallerId: private}}",
+            sales=f"|{{transferTo: {MAIN}}}",
+        ),
+        [["main", "night", "sales", "main"]],
     ),
     "through three": (
         lines(
@@ -103,9 +108,11 @@ LOOPS = {
     "through a group, which shows no diversion": (
         lines(
             main=f"name: guard, when: {{diverted: any}}, reject: true\n"
-            f"name: a, transferTo: [desk, {MAIN}]|"
+            f"name: a, transferTo: [desk, {NIGHT}]|",
+            night=f"|{{transferTo: {SALES}, transferCallerId: private, diversionTreatment: none}}",
+            sales=f"|{{transferTo: {MAIN}, diversionTreatment: none}}",
         ),
-        [["main", "main"]],
+        [["main", "night", "sales", "main"]],
     ),
     "only at lunch while ana is away": (
         lines(
@@ -154,6 +161,13 @@ NONE = {
         f"name: a, transferTo: {NIGHT}|",
         night=f"|{{transferTo: {MAIN}, transferCallerId: called}}",
     ),
+    "back to the number that the call of a group shows as its caller": lines(
+        main=f"name: a, transferTo: [desk, {NIGHT}]|", night=f"|{{transferTo: {MAIN}}}"
+    ),
+    "on to the number that the call shows as its caller": lines(
+        main=f"name: a, transferTo: {NIGHT}|",
+        night=f"|{{transferTo: {MAIN}, transferCallerId: called}}",
+    ),
     "one way only": lines(
         main=f"|{{transferTo: {NIGHT}}}", night=f"|{{transferTo: {SALES}}}", sales="|"
     ),
@@ -181,13 +195,13 @@ def test_a_loop_stays_one_whoever_sends_it_on() -> None:
     text = lines(
         main=f"name: a, when: {{diverted: unconditional}}, transferTo: {NIGHT}\n"
         f"name: b, transferTo: {NIGHT}|",
-        night=f"|{{transferTo: {MAIN}, transferCallerId: called}}",
+        night=f"|{{transferTo: {MAIN}, transferCallerId: {OURS}}}",
     )
     rules = read(text)
     (loop,) = prove(rules, START).loops
     main, night = loop.hops
     assert (main.line, main.rule, night.line) == ("main", "a", "night")
-    assert main.witness.call.caller == NIGHT
+    assert main.witness.call.caller == OURS
     assert main.witness.call.diverted == "unconditional"
     assert night.witness.call.diverted == "unconditional"
     assert first_move(route(rules, night.witness.call, night.witness.facts), night.witness.facts)
