@@ -25,7 +25,7 @@ from callflow.record import (
 )
 
 _CALL_STATES = (NEW, ANSWERING, ROUTING, RINGING, CONNECTED, ANNOUNCING, ENDING, OVER)
-_CALLER = ("to", "caller", "anonymous", "diverted")
+_CALLER = ("to", "caller", "anonymous", "diverted", "counter", "limit")
 """What an event says of a call the first time."""
 _LEG_STATES = (SENDING, DIALED, ANSWERED, ENDED)
 

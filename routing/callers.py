@@ -18,8 +18,9 @@ _NOBODY = re.compile(
 """The letters of a text that stands where the number is not told."""
 _NO_NUMBER = re.compile(r"[\W_]*0*|n/?a", re.IGNORECASE)
 """Nothing, a plus alone, nothing but zeros."""
+_DIGIT = re.compile("[1-9]")
 _SIP = re.compile(r"sips?:", re.IGNORECASE)
-_SIP_HOST = re.compile(r"sip:\*@", re.IGNORECASE)
+_ANY_USER = "sip:*@"
 _DISPLAYED = re.compile(r"<([^<>]*)>")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]+))?")
 _SIP_PORT = "5060"
@@ -49,12 +50,10 @@ class CallerList(Struct, frozen=True):
 
 
 def caller_list(patterns: list[str]) -> CallerList:
-    """Return the list for patterns in the language's forms, which the reader has checked."""
-    hosts = frozenset(normal_host(text[6:]) for text in patterns if _SIP_HOST.match(text))
+    """Return the list for patterns that the reader has checked and brought to their normal form."""
+    hosts = frozenset(text[len(_ANY_USER) :] for text in patterns if text.startswith(_ANY_USER))
     prefixes = tuple(text[:-1] for text in patterns if text.endswith("*"))
-    exact = frozenset(
-        normal_party(text) for text in patterns if text != ANONYMOUS and "*" not in text
-    )
+    exact = frozenset(text for text in patterns if text != ANONYMOUS and "*" not in text)
     return CallerList(exact, prefixes, hosts, ANONYMOUS in patterns)
 
 
@@ -97,7 +96,8 @@ def host_and_port(text: str) -> tuple[str, str | None]:
 def is_withheld(caller: str) -> bool:
     """Return whether a caller's address, in normal form, names nobody."""
     if _SIP.match(caller) is None:
-        return _is_nobody(caller) or _NO_NUMBER.fullmatch(caller) is not None
+        is_none = _NO_NUMBER.fullmatch(caller) is not None
+        return not _DIGIT.search(caller) and (is_none or _is_nobody(caller))
     user, at, host = caller[4:].rpartition("@")
     name = host.removesuffix(".invalid")
     is_name = name != host or not at

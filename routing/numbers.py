@@ -48,23 +48,24 @@ def normal_number(number: str) -> str:
 
     What the numbering plan does not know as one stays; so does a number that is not possible.
     """
-    return number if _NORTH_AMERICAN.fullmatch(number) else _without_trunk_prefix(number)
+    return number if _NORTH_AMERICAN.fullmatch(number) else examined(number)[0]
 
 
 @lru_cache(_MANY)
-def _without_trunk_prefix(number: str) -> str:
+def examined(number: str) -> tuple[str, bool]:
+    """Return the normal form of a number, and whether its range is known to be assigned."""
     shorter = number
     for _ in range(_MOST_PREFIXES):
         found = _parsed(shorter)
         if found is None:
             break
         if _is_assigned_as_written(shorter, found):
-            return shorter
+            return shorter, True
         whole = phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
         if whole == shorter:
-            return whole if is_possible(found) else number
+            return (whole if is_possible(found) else number), False
         shorter = whole
-    return number
+    return number, False
 
 
 def _parsed(number: str) -> PhoneNumber | None:

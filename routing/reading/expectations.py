@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from catapult.transfer import DIVERSION_REASONS
+from routing.callers import ANONYMOUS, is_withheld
 from routing.conditions import Facts
 from routing.expectations import Expectation
-from routing.problems import Path, Wrong
+from routing.problems import Path, Wrong, did_you_mean
 from routing.reading.document import Mapping
 from routing.reading.lines import BusyDestination, PresenceOf
 from routing.reading.numbers import looks_like_number, looks_like_uri
@@ -78,14 +79,19 @@ class CallerAddress:
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return a party's, or `anonymous`."""
-        return {"anyOf": [{"enum": ["anonymous"]}, CALLING.schema(defined)]}
+        return {"anyOf": [{"enum": [ANONYMOUS]}, CALLING.schema(defined)]}
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the caller."""
         text = text_of(node, path, context, self.what)
-        if text == "anonymous":
+        if text is None or text == ANONYMOUS:
             return text
-        return CALLING.read(node, path, context) if text else None
+        if looks_like_number(text) or looks_like_uri(text):
+            return CALLING.read(node, path, context)
+        meant = ANONYMOUS if is_withheld(text) else text
+        message = f"{text!r} is not {self.what}{did_you_mean(meant, [ANONYMOUS])}"
+        context.problems.error(node, path, "bad-caller", message)
+        return None
 
 
 class At:

@@ -14,6 +14,7 @@ from routing.callers import ANONYMOUS, is_withheld, normal_host, normal_party
 from routing.numbers import (
     as_dialed_in,
     country_of,
+    examined,
     is_possible,
     normal_number,
     normal_prefix,
@@ -152,7 +153,10 @@ def _is_assigned(beginning: str) -> bool:
 @lru_cache(_MANY)
 def _check_number(number: str) -> bool:
     """Return whether the range of a number is assigned; raises Wrong as `check_number` does."""
-    _refuse_trunk_prefix(number, normal_number(number))
+    meant, assigned = examined(number)
+    _refuse_trunk_prefix(number, meant)
+    if assigned:
+        return True
     try:
         parsed = phonenumbers.parse(number, None)
     except NumberParseException as error:
@@ -166,7 +170,7 @@ def _check_number(number: str) -> bool:
         size = _SIZES.get(reason, "of no possible length")
         message = f"{number} is {size} for a number of country code +{parsed.country_code}"
         raise Wrong("bad-number", message)
-    return phonenumbers.is_valid_number(parsed)
+    return False
 
 
 def _refuse_trunk_prefix(written: str, meant: str, code: str = "bad-number") -> None:

@@ -431,6 +431,7 @@ class TestMirror:
         def seen(record: Record) -> None:
             record.to, record.caller = "+19195550100", "+12125550142"
             record.anonymous, record.diverted, record.seen_at = True, "busy", 5.0
+            record.counter, record.limit = 6, 5
 
         first.update(seen)
         server.kill()
@@ -443,6 +444,7 @@ class TestMirror:
         assert [each.token for each in record.current] == ["t-3"]
         assert (record.to, record.caller) == ("+19195550100", "+12125550142")
         assert (record.anonymous, record.diverted, record.seen_at) == (True, "busy", 5.0)
+        assert (record.counter, record.limit) == (6, 5)
 
     def test_others_are_left_alone_until_they_had_time(
         self, server: RedisServer, hosts: list[Host], monkeypatch: pytest.MonkeyPatch

@@ -373,7 +373,7 @@ def test_parameters_of_a_destination_are_dialed_and_not_compared() -> None:
 
 
 def test_hosts_with_ports() -> None:
-    every, one = caller_list(["sip:*@PBX.example.com"]), caller_list(["sip:*@pbx.example.com:5060"])
+    every, one = caller_list(["sip:*@pbx.example.com"]), caller_list(["sip:*@pbx.example.com:5060"])
     six = caller_list(["sip:*@[2001:db8::1]"])
     for text, found in (
         ("sip:a@pbx.example.com", (True, True, False)),
@@ -406,6 +406,14 @@ SOMEBODY = [
 @pytest.mark.parametrize("text", NOBODY)
 def test_who_withholds_the_number(text: str) -> None:
     assert is_withheld(normal_party(text))
+
+
+@pytest.mark.parametrize("text", ["Anonymous", "Unknown", "No Caller Id", "private"])
+def test_in_the_rules_they_are_called_anonymous(text: str) -> None:
+    for place, path in (("caller", "callers.vip[0]"), ("calling", "expect[0].from")):
+        error = errors_of(numbers_file(**{place: text}))[0]
+        assert (error.path, error.code) == (path, "bad-caller")
+        assert error.message.endswith("did you mean 'anonymous'?")
 
 
 @pytest.mark.parametrize("text", SOMEBODY)
