@@ -108,15 +108,18 @@ def _hint(text: str, allow: Sequence[str]) -> str:
     """Return how the number that somebody meant is written, where that is certain."""
     countries = {country_of(prefix) for prefix in allow}
     country = countries.pop() if len(countries) == 1 else None
-    meant = as_dialed_in(country, text) if country else None
+    digits = squeezed(text)
+    says_country = digits.startswith("+")
+    meant = as_dialed_in(country or 1, text) if country or says_country else None
     if meant:
         return f"write it as {meant}"
+    if says_country:
+        return "write + and the country code, and then digits only"
     codes = dict.fromkeys(f"+{each}" for each in map(country_of, allow) if each)
     examples = list(codes or _EXAMPLES)[:2]
     general = f"begin with + and the country code, such as {' or '.join(examples)}"
-    digits = f"+{squeezed(text).removeprefix('+')}"
-    if len(digits) > _WITH_COUNTRY_CODE and _is_assigned_number(digits):
-        general += f"; if {country_of(digits)} is its country code, write it as {digits}"
+    if len(digits) >= _WITH_COUNTRY_CODE and _is_assigned_number(f"+{digits}"):
+        general += f"; if {country_of(f'+{digits}')} is its country code, write it as +{digits}"
     return general
 
 
