@@ -248,7 +248,7 @@ class RedisLedger:
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
-        self._db.connection_pool.disconnect(inuse_connections=False)
+        self._db.connection_pool.pool.close_free()
 
     def _key(self, *names: str) -> str:
         return self._prefix + ":".join(names)
@@ -294,8 +294,16 @@ class _Connections(LifoQueue[Any]):
             item.free_since = now
             self._served += 1
         super()._put(item)
+        self._close(before=now - _IDLE)
+
+    def close_free(self) -> None:
+        """Close all that are free, none of which anybody may take meanwhile."""
+        with self.mutex:
+            self._close(before=time.monotonic())
+
+    def _close(self, before: float) -> None:
         for each in self.queue:
-            if each is not None and each.is_connected and now - each.free_since > _IDLE:
+            if each is not None and each.is_connected and each.free_since <= before:
                 each.disconnect()
 
 

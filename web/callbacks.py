@@ -50,11 +50,7 @@ class Callbacks:
     def blueprint(self) -> Blueprint:
         """Return the routes."""
         routes = Blueprint("callbacks", __name__)
-        options: Any = {
-            "methods": _METHODS,
-            "provide_automatic_options": False,
-            "strict_slashes": False,  # the slash that people add to a URL is no other one
-        }
+        options: Any = {"methods": _METHODS, "provide_automatic_options": False}
 
         @routes.route(CALLS_PATH, **options)
         def catapult() -> Response:
@@ -76,7 +72,7 @@ class Callbacks:
         """
 
         def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            path = environ["PATH_INFO"].removesuffix("/")
+            path = _path(environ)
             token = path[len(LEGS_PATH) :] if path.startswith(LEGS_PATH) else None
             if path != CALLS_PATH and (not token or "/" in token):
                 return wsgi_app(environ, start)
@@ -118,6 +114,14 @@ class Callbacks:
         except NotRoutedError:
             return errors.error(503, "not-routed", "the call could not be routed in time")
         return None
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    """Return the path without the slash that people add to a URL; an escaped one is no such."""
+    path: str = environ["PATH_INFO"]
+    if path.endswith("/") and environ.get("RAW_URI", path).partition("?")[0].endswith("/"):
+        return path[:-1]
+    return path
 
 
 def _event(environ: Mapping[str, Any]) -> Event:

@@ -160,6 +160,17 @@ class TestConnections:
             assert time.monotonic() < until
         ledger.ping()
 
+    def test_close_leaves_alone_what_others_are_using(self, server: RedisServer) -> None:
+        ledger = RedisLedger(server.url)
+
+        def work(number: int) -> None:
+            for _ in range(100):
+                ledger.update(f"c-close-{number}", lambda *_: None)
+                ledger.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(work, range(8)))
+
 
 def connections(server: RedisServer) -> int:
     """How many connections Redis has, the one that asks left out."""

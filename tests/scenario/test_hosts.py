@@ -277,7 +277,7 @@ class TestUrls:
         assert send(ended, f"{LEGS}{token}/").status_code == 200
         assert send(ended, f"{LEGS}{token}").status_code == 200
 
-    @pytest.mark.parametrize("path", [f"{CALLBACKS}//", LEGS, f"{LEGS}token//"])
+    @pytest.mark.parametrize("path", [f"{CALLBACKS}//", f"{CALLBACKS}%2f", LEGS, f"{LEGS}token//"])
     def test_no_other_spelling_is(self, stubbed: Service, path: str) -> None:
         answer = stubbed.post(event("answer", new_call_id(), PLAIN), path)
         assert answer.status_code == 404
