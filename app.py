@@ -61,14 +61,7 @@ class Service:
     started: bool = False
 
     def prepare(self) -> None:
-        """Read rules and certificates before the workers are forked: they share the memory.
-
-        Ends the process if the certificates cannot be read.
-        """
-        try:
-            self.client.prepare()
-        except InvalidParameterError as error:
-            sys.exit(f"cannot start: {error}")
+        """Read the rules before the workers are forked: they share the memory."""
         for name, because in self.settings.doubts().items():
             tell("doubtful-setting", setting=name, because=because)
         self.rulebook.read()

@@ -10,13 +10,12 @@ import base64
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from catapult import wire
-from catapult.connections import DROPPED, Connections
 from catapult.errors import CatapultError, UnknownOutcomeError
+from catapult.sender import DROPPED, Sender
 from catapult.transfer import Transfer, check_url
 
 if TYPE_CHECKING:
@@ -67,8 +66,7 @@ class Client:
         observe: Callable[[Exchange], None] | None = None,
     ) -> None:
         check_url("base_url", base_url)
-        account = f"{base_url.rstrip('/')}/users/{wire.path_id(user_id, 'userId')}"
-        self._root = quote(urlsplit(account).path, safe="/%:@!$&'()*+,;=~")
+        self._account = f"{base_url.rstrip('/')}/users/{wire.path_id(user_id, 'userId')}"
         self._longest = connect_timeout + read_timeout
         self._observe = observe
         credentials = base64.b64encode(f"{token}:{secret}".encode()).decode()
@@ -77,21 +75,14 @@ class Client:
             "Accept": "application/json",
             "User-Agent": "callrouter",
         }
-        self._connections = Connections(account, headers, connect_timeout, read_timeout)
+        self._sender = Sender(self._account, headers, connect_timeout, read_timeout)
 
     def __repr__(self) -> str:
-        return f"Client({self._root!r})"
-
-    def prepare(self) -> None:
-        """Do beforehand what processes that are forked later can share.
-
-        Raises InvalidParameterError if the certificates of the platform cannot be checked.
-        """
-        self._connections.prepare()
+        return f"Client({self._account!r})"
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        self._connections.close()
+        self._sender.close()
 
     def get_call(self, call_id: str, *, timeout: float | None = None) -> CallResource:
         """Return the call as the platform sees it now."""
@@ -214,9 +205,9 @@ class Client:
         status: int | None = None
         failure: str | None = None
         body = None if request.body is None else msgspec.json.encode(request.body)
-        path = self._root + request.path
+        url = self._account + request.path
         try:
-            answer = self._connections.exchange(request.method, path, body, deadline)
+            answer = self._sender.exchange(request.method, url, body, deadline)
             status = answer.status
             data = wire.read_response(status, answer.headers, answer.body, now=time.time())
         except CatapultError as error:

@@ -125,7 +125,7 @@ def test_it_serves_with_redis(programs: Path, tmp_path: Path) -> None:
         assert answers == (200, 200), log
 
 
-@pytest.mark.parametrize("package", ["packaging", "certifi", "click", "zope", "msgspec"])
+@pytest.mark.parametrize("package", ["packaging", "urllib3", "click", "zope", "msgspec"])
 def test_it_would_be_seen_if_a_package_were_missing(
     programs: Path, tmp_path: Path, package: str
 ) -> None:

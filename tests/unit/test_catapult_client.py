@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from catapult.client import Client, Exchange
-from catapult.connections import MAX_BODY
 from catapult.errors import (
     AccountError,
     CatapultError,
@@ -26,6 +25,7 @@ from catapult.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
+from catapult.sender import MAX_BODY
 from catapult.transfer import Audio, InvalidParameterError, Transfer
 
 if TYPE_CHECKING:
