@@ -11,7 +11,7 @@ import random
 import secrets
 import ssl
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -248,7 +248,7 @@ class RedisLedger:
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
-        self._db.connection_pool.pool.close_free()
+        self._db.connection_pool.pool.close()
 
     def _key(self, *names: str) -> str:
         return self._prefix + ":".join(names)
@@ -269,7 +269,8 @@ class RedisLedger:
 class _Connections(LifoQueue[Any]):
     """The connections that are free; those that one burst needed and nobody since are closed.
 
-    Who waits for one goes on waiting while others are served. While nobody is, Redis is away.
+    Who waits for one goes on waiting while others are served. While nobody is, Redis is away. In a
+    service this is gevent's queue, which has no lock and needs none; elsewhere it is Python's.
     """
 
     def __init__(self, maxsize: int = 0) -> None:
@@ -284,27 +285,30 @@ class _Connections(LifoQueue[Any]):
             try:
                 return super().get(block, timeout)
             except Empty:
-                if served == self._served or time.monotonic() > end:
+                if not block or served == self._served or time.monotonic() > end:
                     raise
 
     def _put(self, item: Any) -> None:
-        """Take a connection back; `queue.Queue` holds its lock meanwhile."""
+        """Take a connection back; nobody can take one meanwhile."""
         now = time.monotonic()
         if item is not None and item.is_connected:
             item.free_since = now
             self._served += 1
         super()._put(item)
-        self._close(before=now - _IDLE)
-
-    def close_free(self) -> None:
-        """Close all that are free, none of which anybody may take meanwhile."""
-        with self.mutex:
-            self._close(before=time.monotonic())
-
-    def _close(self, before: float) -> None:
         for each in self.queue:
-            if each is not None and each.is_connected and each.free_since <= before:
+            if each is not None and each.is_connected and now - each.free_since > _IDLE:
                 each.disconnect()
+
+    def close(self) -> None:
+        """Close all that are free."""
+        free = []
+        with suppress(Empty):
+            while True:
+                free.append(self.get_nowait())
+        for each in reversed(free):
+            if each is not None:
+                each.disconnect()
+            self.put_nowait(each)
 
 
 def _connect(url: str, place: str, tls: str) -> Any:
