@@ -62,6 +62,11 @@ class GaveUpError(Exception):
 class _AccountRefusedError(GaveUpError):
     """The platform refuses our credentials, or the account has no money left."""
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the account is refused, so that every other request would be, too."""
+        return isinstance(self.__cause__, AccountError)
+
 
 class Patience:
     """Asks the platform on behalf of one piece of work, until its deadline (monotonic seconds).
