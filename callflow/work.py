@@ -16,7 +16,13 @@ from callflow import agenda, changes, setback
 from callflow.facts import NoRulesError
 from callflow.ledger import LedgerError, UnchangedError, UnknownCallError, of_known
 from callflow.pacing import Pacer
-from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
+from callflow.patience import (
+    AccountRefusedError,
+    CallGoneError,
+    GaveUpError,
+    Patience,
+    TakenOverError,
+)
 from callflow.record import ANSWERING, ROUTING, SENDING
 from callflow.tasks import Job, Tasks
 from catapult.errors import RefusedError
@@ -177,7 +183,7 @@ class Worker:
             self._tell("call-over", call_id=call_id, because=str(error))
             return changes.over(str(error))
         except (GaveUpError, RefusedError, NoRulesError) as error:
-            because, is_refusal = str(error), isinstance(error, GaveUpError) and error.is_refusal
+            because, is_refusal = str(error), isinstance(error, AccountRefusedError)
             is_known = is_refusal and job.record.retries > 0  # a line for each try is no news
             told_of = {"call_id": call_id, "task": job.task.name, "because": because}
             self._tell("not-routed", quiet=is_known, **told_of)
