@@ -77,9 +77,10 @@ def _busy() -> list[str]:
     book = current_app.extensions["callrouter"].rulebook
     book.read()
     limits = book.in_force.limited if book.in_force else {}
-    in_use = service_ledger().in_progress() if limits else {}
+    ledger = service_ledger()
+    in_use = ledger.in_progress() if limits else {}
     return [
-        f"{name} is busy ({in_use[name]} of {most}: {', '.join(sorted(service_ledger().calls_to(name)))})"
+        f"{name} is busy ({in_use[name]} of {most}: {', '.join(sorted(ledger.calls_to(name)))})"
         for name, most in limits.items()
         if in_use.get(name, 0) >= most
     ]
