@@ -31,7 +31,7 @@ _LONGEST_WAIT = 60.0
 _TIMEOUT = 3.0
 """Seconds that one page of the numbers may take."""
 _REMEMBERED = 1.0
-"""Seconds for which a refusal is believed without another question."""
+"""Seconds for which a refusal is believed without another question, and what others were told."""
 _OF_A_NUMBER = ("number-access-denied", "no-allocated-number")
 """Codes with which the platform refuses a caller id, and no account."""
 
@@ -81,8 +81,8 @@ class Account:
         self._tell = Seldom(tell, most=10)
         self._shared = shared
         self._file = Path(folder, "numbers.json") if folder else None
-        self._mine = Verdict()
-        self._asked_at = -math.inf
+        self._mine = self._seen = Verdict()
+        self._asked_at = self._looked_at = -math.inf
         self._asks = False
         self._is_known = False
         self._numbers: frozenset[str] | None = None
@@ -91,7 +91,7 @@ class Account:
         """Ask for the numbers, and again while the platform refuses the account or says nothing."""
 
         def look(_beat: Beat) -> None:
-            if self._mine.is_refusal or (not self._is_known and self._is_our_turn()):
+            if self.verdict().is_refusal or (not self._is_known and self._is_our_turn()):
                 self._ask(client)
 
         loops.every("account", _INTERVAL, look)
@@ -125,10 +125,15 @@ class Account:
 
     def is_refused(self, client: Client) -> bool:
         """Whether the account is refused now; only another question shows if that has ended."""
-        if not self.verdict().is_refusal:
+        now = time.monotonic()
+        if now - self._looked_at > _REMEMBERED:
+            self._looked_at, self._seen = now, self.verdict()
+        if not (self._mine.is_refusal or self._seen.is_refusal):
             return False
-        if time.monotonic() - self._asked_at > _REMEMBERED:
-            self._ask(client)
+        if now - self._asked_at > _REMEMBERED:
+            self._asked_at = now
+            with contextlib.suppress(CatapultError):  # `heard` has noted it
+                client.list_numbers(timeout=_TIMEOUT, most_pages=1)
         return self._mine.is_refusal
 
     def numbers(self, rules: RuleSet | None) -> Numbers | None:
@@ -141,8 +146,8 @@ class Account:
         return Numbers(sorted(ours & lines), sorted(ours - lines), sorted(lines - ours))
 
     def _ask(self, client: Client) -> None:
-        began, self._asked_at = time.time(), time.monotonic()
-        with contextlib.suppress(CatapultError):  # `heard` has noted it
+        began = time.time()
+        with contextlib.suppress(CatapultError):
             self._numbers = frozenset(client.list_numbers(timeout=_TIMEOUT))
         if not self._mine.is_refusal and (self._mine.at or 0.0) >= began:
             self._is_known = True

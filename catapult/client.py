@@ -106,10 +106,12 @@ class Client:
         _, data = self._send(wire.list_calls(to=to, from_=from_, size=size), timeout)
         return wire.read_calls(data)
 
-    def list_numbers(self, *, timeout: float | None = None) -> list[str]:
-        """Return all phone numbers of the account; each page of a thousand may take `timeout`."""
+    def list_numbers(
+        self, *, most_pages: int = _MOST_PAGES, timeout: float | None = None
+    ) -> list[str]:
+        """Return the phone numbers of the account; each page of a thousand may take `timeout`."""
         numbers: list[str] = []
-        for page in range(_MOST_PAGES):
+        for page in range(most_pages):
             headers, data = self._send(wire.list_numbers(page), timeout)
             numbers += wire.read_numbers(data)
             if not data or not wire.has_next_page(headers):
