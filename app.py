@@ -19,6 +19,7 @@ from callflow.background import Later, Loops
 from callflow.copies import Copies
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
+from callflow.ledger import LedgerError
 from callflow.mirror import MirroredLedger
 from callflow.rulebook import Rulebook
 from callflow.sqlite import SqliteLedger

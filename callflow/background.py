@@ -15,7 +15,6 @@ import atexit
 import gc
 import threading
 import time
-import traceback
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -84,8 +83,10 @@ def many_objects_that_stay() -> Iterator[None]:
 
 def place_of(error: BaseException) -> str:
     """Return where an unexpected error was raised: file and line, nothing that came in."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
 
 
 class Seldom:
@@ -240,12 +241,12 @@ class _Loop:
 
     def _failed(self, error: BaseException) -> None:
         self._error = kind = type(error).__name__
-        told: dict[str, object] = {"error": kind, "at": place_of(error)}
-        if isinstance(error, LedgerError):
-            told = {"error": str(error)}
-        event = "ledger-failed" if isinstance(error, LedgerError) else "loop-failed"
+        key, loop = f"{self._name} {kind}", self._name
         with suppress(Exception):  # even if it cannot be told, the loop goes on
-            self._tell(event, f"{self._name} {kind}", loop=self._name, **told)
+            if isinstance(error, LedgerError):
+                self._tell("ledger-failed", key, loop=loop, error=str(error))
+            else:
+                self._tell("loop-failed", key, loop=loop, error=kind, at=place_of(error))
 
 
 class Later:

@@ -47,8 +47,7 @@ class Timers:
     ) -> None:
         self._ledger = ledger
         self._worker = worker
-        self._tell = tell
-        self._tell_failed = Seldom(tell, most=10)
+        self._tell = Seldom(tell, most=10)
         self._longest = longest
         self._latest = time.time()
         self._is_closed = False
@@ -110,10 +109,10 @@ class Timers:
         self._resting[call_id] = _Rest(time.monotonic() + pause, pause)
         kind = type(error).__name__
         if isinstance(error, LedgerError | NotRoutedError):
-            self._tell_failed("timer-failed", kind, call_id=call_id, error=str(error))
+            self._tell("timer-failed", kind, call_id=call_id, error=str(error))
         else:
             at = place_of(error)
-            self._tell_failed("timer-failed", kind, call_id=call_id, error=kind, at=at)
+            self._tell("timer-failed", kind, call_id=call_id, error=kind, at=at)
 
     def _leave_stuck(self) -> None:
         """Take new threads if one has been at work for so long that it will not come back."""
@@ -128,7 +127,7 @@ class Timers:
         self._crew.pool.shutdown(wait=False, cancel_futures=True)
         self._crew = _Crew()
         for call_id in stuck:
-            self._tell_failed("timer-stuck", "", call_id=call_id)
+            self._tell("timer-stuck", "", call_id=call_id)
 
 
 class _Crew:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask import current_app
 
 from callflow.ledger import LedgerError
 from commands.output import JSON_OPTION, print_json, service_ledger

@@ -83,7 +83,11 @@ def background(
         "platform": platform,
         "numbers": numbers_of(numbers, whole=is_local(request.environ)),
         "loops": working,
-        "warnings": settings.warnings() + warnings_of(numbers, rules),
+        "warnings": [
+            *settings.warnings(),
+            *(f"{name}: {because}" for name, because in settings.doubts().items()),
+            *warnings_of(numbers, rules),
+        ],
     }
 
 

@@ -66,7 +66,7 @@ def house(tmp_path: Path) -> Iterator[House]:
         told.append((event, fields))
 
     work, ledger = Work(), SqliteLedger(str(tmp_path / "ledger.sqlite3"))
-    loops, timers = Loops(tell), Timers(ledger, work, tell, longest=0.5)  # type: ignore[arg-type]
+    loops, timers = Loops(tell), Timers(ledger, work, tell, longest=2.0)  # type: ignore[arg-type]
     timers.start(loops)
     yield House(ledger, work, timers, loops, told)
     timers.close()
