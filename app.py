@@ -6,7 +6,6 @@ import logging
 import logging.config
 import os
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from flask import Flask
 
 import logs
 import settings as settings_module
-from callflow.background import Later
+from callflow.account import Account
+from callflow.background import Later, Loops
 from callflow.copies import Copies
 from callflow.facts import FactFinder
 from callflow.handle import CallHandler
@@ -35,7 +35,9 @@ from web.hosts import Hosts
 from web.tries import Tries
 
 if TYPE_CHECKING:
+    from callflow.background import Beat
     from callflow.ledger import Ledger
+    from catapult.client import Exchange
     from settings import Settings
 
 _log = logging.getLogger("callrouter")
@@ -58,6 +60,8 @@ class Service:
     handler: CallHandler
     timers: Timers
     later: Later
+    loops: Loops
+    account: Account
     started: bool = False
 
     def prepare(self) -> None:
@@ -68,52 +72,45 @@ class Service:
         self.ledger.close()  # a connection must not be used on both sides of a fork
 
     def start(self) -> None:
-        """Read the rules and begin to watch them and to prune the ledger."""
+        """Read the rules and begin the background work."""
         if self.started:
             return
         self.started = True
-        if not self.settings.public_url:
-            tell("no-public-url", because="without PUBLIC_URL nothing is heard of transferred legs")
+        for warning in self.settings.warnings():
+            tell("no-public-url", because=warning)
         self.rulebook.look()
-        self.rulebook.watch()
+        self.rulebook.watch(self.loops)
         if isinstance(self.ledger, MirroredLedger):
-            self.ledger.start()
-        self.timers.start()
-        for run in (self._prune, self._tidy):
-            threading.Thread(target=run, daemon=True).start()
+            self.ledger.start(self.loops)
+        self.timers.start(self.loops)
+        self.loops.every("prune", _PRUNE_EVERY, self._prune)
+        self.loops.every("tidy", _TIDY_EVERY, self._tidy)
+        if self.settings.has_account:
+            self.account.start(self.loops, self.client)
 
     def stop(self) -> None:
         """End the background work; what was begun for requests is finished."""
-        self.later.finish(_LONGEST_WORK)
         self.timers.close()
-        self.rulebook.close()
+        self.loops.stop()
+        self.later.finish(_LONGEST_WORK)
 
-    def _prune(self) -> None:
-        while True:
-            try:
-                pruned = self.ledger.prune(time.time() - self.settings.ledger_days * 86_400)
-                if pruned:
-                    tell("pruned", calls=pruned)
-            except LedgerError as error:
-                tell("ledger-failed", error=str(error))
-            time.sleep(_PRUNE_EVERY)
+    def _prune(self, _beat: Beat) -> None:
+        pruned = self.ledger.prune(time.time() - self.settings.ledger_days * 86_400)
+        if pruned:
+            tell("pruned", calls=pruned)
 
-    def _tidy(self) -> None:
+    def _tidy(self, _beat: Beat) -> None:
         from gevent import get_hub  # noqa: PLC0415 - only what serves needs it
 
-        while True:
-            time.sleep(_TIDY_EVERY)
-            try:
-                # In a thread of the system: greenlets go on while it waits for the disk.
-                get_hub().threadpool.apply(self.ledger.tidy)
-            except LedgerError as error:
-                tell("ledger-failed", error=str(error))
+        # In a thread of the system: greenlets go on while it waits for the disk.
+        get_hub().threadpool.apply(self.ledger.tidy)
 
 
-def tell(event: str, **fields: Any) -> None:
-    """Log and count one thing that happened."""
-    level = logging.WARNING if event in _ALARMS else logging.INFO
-    logs.say(_log, level, event, fields)
+def tell(event: str, *, quiet: bool = False, **fields: Any) -> None:
+    """Log and count one thing that happened; only count it if that is to be done in `quiet`."""
+    if not quiet:
+        level = logging.WARNING if event in _ALARMS else logging.INFO
+        logs.say(_log, level, event, fields)
     metrics.count(event, fields)
 
 
@@ -126,6 +123,13 @@ _ALARMS = {
     "not-routed",
     "ledger-failed",
     "copies-failed",
+    "timer-failed",
+    "timer-stuck",
+    "later-failed",
+    "later-unfinished",
+    "loop-failed",
+    "loop-stuck",
+    "account-refused",
     "refused",
 }
 
@@ -143,26 +147,34 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1
     ledger = _open_ledger(settings)
     rulebook = Rulebook(settings.rules_path, tell, ledger)
+    account = Account(tell, metrics.Verdicts(), settings.shared_path)
+
+    def observe(exchange: Exchange) -> None:
+        metrics.observe(exchange)
+        account.heard(exchange)
+
     client = Client(
         settings.api_url,
         settings.user_id or "-",
         settings.api_token,
         settings.api_secret,
-        observe=metrics.observe,
+        observe=observe,
     )
     facts = FactFinder(ledger, rulebook)
-    later = Later()
+    later, loops = Later(tell), Loops(tell, metrics.show_loop)
     worker = Worker(settings, ledger, client, facts, tell, later)
-    handler = CallHandler(settings, ledger, facts, worker, tell)
+    handler = CallHandler(settings, ledger, facts, worker, tell, lambda: account.is_refused(client))
     timers = Timers(ledger, worker, tell)
-    service = Service(settings, ledger, rulebook, client, handler, timers, later)
+    service = Service(settings, ledger, rulebook, client, handler, timers, later, loops, account)
     app.extensions["callrouter"] = service
     app.before_request(service.start)
     events = Callbacks(settings, handler, Tries(tell), Hosts(settings.public_url, tell))
     app.register_blueprint(events.blueprint())
     app.wsgi_app = events.shortcut(app.wsgi_app, service.start)  # type: ignore[method-assign]
     app.register_blueprint(media.blueprint())
-    app.register_blueprint(health.blueprint(settings, rulebook, ledger, Tries(tell)))
+    app.register_blueprint(
+        health.blueprint(settings, rulebook, ledger, loops, account, Tries(tell))
+    )
     errors.register(app)
     app.cli = Commands(app.name)
     return app

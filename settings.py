@@ -38,6 +38,8 @@ class Settings:
     ledger_days: float = 30
     copies_path: str = ""
     """Where the workers of this host keep copies of calls while Redis is away."""
+    shared_path: str = ""
+    """A folder that the workers of one run share, and nobody else."""
     callback_budget: float = 8.0
     """Seconds within which a callback is answered, retries included."""
     port: int = 5000
@@ -98,6 +100,19 @@ class Settings:
         return self.ledger_url.startswith(SQLITE)
 
     @property
+    def has_account(self) -> bool:
+        """Whether the platform can be asked for anything."""
+        return bool(self.user_id and self.api_token and self.api_secret)
+
+    def warnings(self) -> list[str]:
+        """Return one line for each setting without which calls are routed, but not as one hopes."""
+        if self.public_url:
+            return []
+        return [
+            "PUBLIC_URL is missing: when a phone is busy or does not answer, no other phone rings"
+        ]
+
+    @property
     def tone_url(self) -> str:
         """Where the ringing tone is that a caller hears while a ring group is called."""
         return self.ring_tone_url or self._public("/media/ringing.wav")
@@ -142,6 +157,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ledger_url=place.url,
         ledger_tls=place.tls,
         copies_path=read.file("LEDGER_COPIES"),
+        shared_path=read.text("PROMETHEUS_MULTIPROC_DIR"),
         ledger_days=read.number("LEDGER_DAYS", 30, 0.01, 3650),
         callback_budget=read.number("CALLBACK_BUDGET", 8, 0.5, 10),
         port=read.whole("PORT", 5000, 1, 65_535),

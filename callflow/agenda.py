@@ -20,8 +20,9 @@ PARTING = 2.5
 """Seconds in which the other leg's end follows the first one's, or is looked into."""
 WHISPER_PATIENCE = 20.0
 """Seconds after which a whisper whose end nobody reports counts as over."""
-RETRY = 1.0
-"""Seconds until a task that failed in mid-call is tried again."""
+RETRY, LONGEST_RETRY = 1.0, 30.0
+"""Seconds until a task that failed in mid-call is tried again: twice as long each time while the
+platform refuses the account, up to the longest."""
 LONGEST_ANNOUNCEMENT = 120.0
 """Seconds after which an announcement whose end nobody reports counts as over."""
 LONGEST_SILENCE = 7200.0

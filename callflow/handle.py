@@ -42,18 +42,26 @@ class CallHandler:
         facts: FactFinder,
         worker: Worker,
         tell: Callable[..., None],
+        is_refused: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._facts = facts
         self._worker = worker
         self._tell = tell
+        self._is_refused = is_refused
 
     def on_event(self, event: Event, now: float) -> None:
         """Handle an event of an incoming call; `now` is epoch seconds.
 
-        Raises NotRoutedError if the call could not be routed, or not recorded.
+        Raises NotRoutedError if the call could not be routed, or not recorded. While the platform
+        refuses our requests a new call is not even begun: we could neither transfer nor end it, and
+        only now does the platform still turn to somebody else.
         """
+        if event.type == "incomingcall" and self._is_refused():
+            because = "the platform refuses the account"
+            self._tell("not-routed", call_id=event.call_id, because=because)
+            raise NotRoutedError(because)
         facts = {
             "incomingcall": self._incoming,
             "answer": self._answered,

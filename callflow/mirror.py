@@ -15,6 +15,7 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from callflow.background import Seldom
 from callflow.copies import State
 from callflow.ledger import (
     OVERRIDE,
@@ -31,6 +32,7 @@ from callflow.merge import become, merge
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from callflow.background import Beat, Loops
     from callflow.copies import Copies
     from callflow.record import Entry, Record
 
@@ -43,6 +45,10 @@ _GRACE = 1.0
 _BELIEVED = 60.0
 """Seconds for which the busy counts of other hosts are believed while they cannot be asked."""
 _TRIES = 5
+_MOST_LINES = 30
+"""Lines a minute that tell of outages; one that comes and goes could else fill the log."""
+_DUE = 256
+"""Due calls that a look reads, as the timers do."""
 
 
 class SharedLedger(Ledger, Protocol):
@@ -77,24 +83,20 @@ class MirroredLedger:
     def __init__(self, shared: SharedLedger, copies: Copies, tell: Callable[..., None]) -> None:
         self._shared = shared
         self._copies = copies
-        self._tell = tell
+        self._tell = Seldom(tell, _MOST_LINES)
         self._lock = threading.Lock()
         self._away = self._copies_failed = False
+        self._because = ""
         self._settled_at = 0.0
         self._mark: str | None = None
         self._elsewhere: dict[str, int] = {}
         self._elsewhere_at = 0.0
         self._settings: dict[str, list[Setting]] = {}
-        self._stop = threading.Event()
 
-    def start(self) -> None:
-        """Begin to look after the copies, in threads of its own, until `stop`."""
-        for run in (self._run, self._listen):
-            threading.Thread(target=run, name="mirror", daemon=True).start()
-
-    def stop(self) -> None:
-        """Stop looking after the copies."""
-        self._stop.set()
+    def start(self, loops: Loops) -> None:
+        """Begin to look after the copies."""
+        loops.every("mirror", _INTERVAL, self.look)
+        loops.every("news", _INTERVAL, self._hear)
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         """Change the record of a call in one atomic step, making the call known; count it."""
@@ -150,15 +152,17 @@ class MirroredLedger:
     def prune(self, before: float) -> int:
         """Forget calls seen before an instant; return how many."""
         self._copy(lambda: self._copies.prune(before), 0)
-        return self._shared.prune(before)
+        return 0 if self._away else self._shared.prune(before)
 
     def tidy(self) -> None:
         """Look after the file of the copies."""
         self._copy(self._copies.tidy, None)
 
     def ping(self) -> None:
-        """Raise LedgerError if the shared ledger cannot be written."""
+        """Raise LedgerError if the shared ledger cannot be written, or was away a moment ago."""
         self._shared.ping()
+        if self._away:
+            raise LedgerError(self._because)
 
     def close(self) -> None:
         """Close this thread's connections."""
@@ -191,7 +195,7 @@ class MirroredLedger:
             result = do()
         except LedgerError as error:
             if not self._copies_failed:
-                self._tell("copies-failed", error=str(error))
+                self._tell("copies-failed", "", error=str(error))
             self._copies_failed = True
             return otherwise
         self._copies_failed = False
@@ -199,9 +203,9 @@ class MirroredLedger:
 
     def _lost(self, error: LedgerError) -> None:
         with self._lock:
-            was_away, self._away = self._away, True
+            was_away, self._away, self._because = self._away, True, str(error)
         if not was_away:
-            self._tell("ledger-failed", error=str(error))
+            self._tell("ledger-failed", "", error=str(error))
 
     def _found(self) -> None:
         with self._lock:
@@ -209,7 +213,7 @@ class MirroredLedger:
             if was_away:
                 self._settled_at = time.monotonic() + _GRACE
         if was_away:
-            self._tell("ledger-back")
+            self._tell("ledger-back", "")
 
     @property
     def _is_unsettled(self) -> bool:
@@ -299,34 +303,41 @@ class MirroredLedger:
 
     # All of them, now and then
 
-    def _run(self) -> None:
-        while not self._stop.wait(_INTERVAL):
-            self.look()
-
-    def _listen(self) -> None:
+    def _hear(self, beat: Beat) -> None:
         """Drop copies of calls as soon as other hosts have worked on them."""
-        while not self._stop.wait(_INTERVAL):
-            try:
-                for news in self._shared.written():
-                    if news and self._copy(partial(self._copies.state, news[0]), State()).version:
-                        self._copy(partial(self._copies.drop, [news]), None)
-                    if self._stop.is_set():
-                        break
-            except LedgerError:
-                continue  # whether it is away is noticed elsewhere
+        try:
+            for news in self._shared.written():
+                if not beat():
+                    return
+                if news and self._copy(partial(self._copies.state, news[0]), State()).version:
+                    self._copy(partial(self._copies.drop, [news]), None)
+        except LedgerError:
+            if self._is_there():  # else that it is away is noticed, and told, by `look`
+                raise
 
-    def look(self) -> None:
-        """See whether the shared ledger is there; bring back what it lacks, learn what is new."""
+    def look(self, beat: Beat = lambda: True) -> None:
+        """See whether the shared ledger is there; bring back what it lacks, learn what is new.
+
+        What the timers ask must be answered, too.
+        """
         try:
             self._shared.ping()
-            self._compare()
+            self._shared.due(time.time(), _DUE)
+            self._compare(beat)
             self._learn()
         except LedgerError as error:
             self._lost(error)
         else:
             self._found()
 
-    def _compare(self) -> None:
+    def _is_there(self) -> bool:
+        try:
+            self._shared.ping()
+        except LedgerError:
+            return False
+        return not self._away
+
+    def _compare(self, beat: Beat) -> None:
         """Bring back what the ledger lacks, drop what another host has worked on since.
 
         A copy that lags behind what this host wrote is of a worker that died between the two, or
@@ -340,6 +351,7 @@ class MirroredLedger:
             version, is_ours = there[call_id]
             if state.is_ahead or version < state.version:
                 self._bring_back(call_id)
+                beat()  # after a long outage there are many
             elif version > state.version and is_ours:
                 self._keep_whole(call_id, version)
             elif version > state.version:

@@ -59,7 +59,7 @@ class GaveUpError(Exception):
     """How late the list of calls may be, in seconds, if that was found out."""
 
 
-class _AccountRefusedError(GaveUpError):
+class AccountRefusedError(GaveUpError):
     """The platform refuses our credentials, or the account has no money left."""
 
 
@@ -166,7 +166,7 @@ class Patience:
         """Ask something once; None if the platform does not answer soon, or refuses to."""
         try:
             return self.once(lambda timeout: question(self.client, min(timeout, _QUESTION)))
-        except (CatapultError, _AccountRefusedError):
+        except (CatapultError, AccountRefusedError):
             return None
 
     def once(self, send: Callable[[float], T]) -> T:
@@ -179,7 +179,7 @@ class Patience:
             try:
                 answer = send(self._time())
             except AccountError as error:
-                raise _AccountRefusedError(str(error)) from error
+                raise AccountRefusedError(str(error)) from error
             except TryAgainError as error:
                 self._put_off(error, had_turn=had_turn)
             else:

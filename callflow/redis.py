@@ -178,7 +178,10 @@ class RedisLedger:
         """Return the presence or overrides in force."""
         with self._asking():
             rows = self._db.hgetall(self._key("settings", kind))
-        found = [Setting(name, *json.loads(row)) for name, row in sorted(rows.items())]
+        try:
+            found = [Setting(name, *json.loads(row)) for name, row in sorted(rows.items())]
+        except (ValueError, TypeError) as error:
+            raise LedgerError(f"the ledger at {self._place}: {kind} cannot be read") from error
         return [each for each in found if each.until is None or each.until > now]
 
     def set(self, kind: str, setting: Setting, *, if_unset: bool = False) -> None:
@@ -264,6 +267,9 @@ class RedisLedger:
         except redis.RedisError as error:
             because = _because(error, self._secrets)
             raise LedgerError(f"the ledger at {self._place}: {because}") from None
+        except UnicodeDecodeError:  # nothing of ours wrote that
+            message = f"the ledger at {self._place}: what it holds is no text"
+            raise LedgerError(message) from None
 
 
 class _Connections(LifoQueue[Any]):

@@ -9,7 +9,6 @@ import codecs
 import contextlib
 import datetime as dt
 import hashlib
-import threading
 import time
 import weakref
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from callflow.background import Breath, many_objects_that_stay
+from callflow.background import Breath, many_objects_that_stay, place_of
 from callflow.ledger import LedgerError, Setting
 from routing.conditions import Call, Facts
 from routing.problems import RulesError, text_of_rules
@@ -27,6 +26,7 @@ from routing.router import route
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from callflow.background import Beat, Loops
     from callflow.ledger import Ledger
     from routing.rules import RuleSet
 
@@ -66,13 +66,17 @@ class Rulebook:
         self._has_last_good = False
         self._asked = 0.0
         self._old: list[_Old] = []
-        self._stop = threading.Event()
         self.status = self._told = Status(None, None, "the rules have not been read yet")
 
     @property
     def rules(self) -> RuleSet | None:
         """The rules in force; None when the file has never been good."""
         self._asked = time.monotonic()
+        return self._rules
+
+    @property
+    def in_force(self) -> RuleSet | None:
+        """The same, for whoever asks for no call: reading a file need not make way for that."""
         return self._rules
 
     def look(self, breathe: Callable[[], None] = lambda: None) -> None:
@@ -136,6 +140,9 @@ class Rulebook:
             place = f"{self._path}:{first.line}:{first.column}"
             what = f"{first.path}: {first.message}" if first.path else first.message
             self._refuse(self._content, f"{place}: {what}{more}")
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end a service either
+            what = f"reading it failed with {type(error).__name__} at {place_of(error)}"
+            self._refuse(self._content, f"{self._path}: {what}, a fault of the router")
         else:
             if self._rules is not None:
                 self._old.append(_Old(self._rules))
@@ -168,7 +175,7 @@ class Rulebook:
             text = self._kept()
         except LedgerError:
             return False
-        with contextlib.suppress(RulesError):
+        with contextlib.suppress(Exception):  # what was good for another version may not be now
             if text is not None:
                 rules = read(text, breathe)
                 _warm(rules, breathe)
@@ -180,19 +187,19 @@ class Rulebook:
         kept = self._ledger.settings(_KEPT, time.time()) if self._ledger else []
         return kept[0].value if kept else None
 
-    def watch(self) -> None:
-        """Look at the file again and again, in a thread of its own, until `close`."""
-        threading.Thread(target=self._watch, name="rulebook", daemon=True).start()
+    def watch(self, loops: Loops) -> None:
+        """Look at the file again and again, little by little while calls come in."""
+        loops.every("rules", _INTERVAL, self._look_again)
 
-    def _watch(self) -> None:
-        while not self._stop.wait(_INTERVAL):
-            breathe = Breath(lambda: time.monotonic() - self._asked < 1)
-            self._old = [each for each in self._old if not each.let_go(breathe)]
-            self.look(breathe)
+    def _look_again(self, beat: Beat) -> None:
+        breath = Breath(lambda: time.monotonic() - self._asked < 1)
 
-    def close(self) -> None:
-        """Stop watching."""
-        self._stop.set()
+        def breathe() -> None:
+            beat()
+            breath()
+
+        self._old = [each for each in self._old if not each.let_go(breathe)]
+        self.look(breathe)
 
 
 class _Old:

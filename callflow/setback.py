@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from callflow.agenda import LEASE, LONGEST_ANNOUNCEMENT, RETRY
+from callflow.agenda import LEASE, LONGEST_ANNOUNCEMENT, LONGEST_RETRY
 
 if TYPE_CHECKING:
     from callflow.record import Leg, Record
@@ -28,7 +28,7 @@ def was_ahead(record: Record, now: float) -> bool:
 
 def mend(record: Record, now: float) -> bool:
     """Bring back what lies further ahead than it can; return whether anything did."""
-    waits = [("held_until", LEASE), ("retry_at", RETRY)]
+    waits = [("held_until", LEASE), ("retry_at", LONGEST_RETRY)]
     waits += [("announced_until", LONGEST_ANNOUNCEMENT), *((name, 0.0) for name in _PAST)]
     found = [_bring_back(record, name, now, ahead) for name, ahead in waits]
     for leg in record.legs:

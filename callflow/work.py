@@ -16,7 +16,13 @@ from callflow import agenda, changes, setback
 from callflow.facts import NoRulesError
 from callflow.ledger import LedgerError, UnchangedError, UnknownCallError, of_known
 from callflow.pacing import Pacer
-from callflow.patience import CallGoneError, GaveUpError, Patience, TakenOverError
+from callflow.patience import (
+    AccountRefusedError,
+    CallGoneError,
+    GaveUpError,
+    Patience,
+    TakenOverError,
+)
 from callflow.record import ANSWERING, ROUTING, SENDING
 from callflow.tasks import Job, Tasks
 from catapult.errors import RefusedError
@@ -177,12 +183,15 @@ class Worker:
             self._tell("call-over", call_id=call_id, because=str(error))
             return changes.over(str(error))
         except (GaveUpError, RefusedError, NoRulesError) as error:
-            because = str(error)
-            self._tell("not-routed", call_id=call_id, task=job.task.name, because=because)
+            because, is_refusal = str(error), isinstance(error, AccountRefusedError)
+            is_known = is_refusal and job.record.retries > 0  # a line for each try is no news
+            told_of = {"call_id": call_id, "task": job.task.name, "because": because}
+            self._tell("not-routed", quiet=is_known, **told_of)
             if not told or _is_under_way(self._ledger.load(call_id) or job.record):
-                return lambda record: _try_later(record, because)
+                return lambda record: _try_later(record, because, is_refusal=is_refusal)
             with suppress(UnknownCallError):
-                self._take(call_id, me, lambda record: _give_back(record, because))
+                give_back = partial(_give_back, because=because, is_refusal=is_refusal)
+                self._take(call_id, me, give_back)
             raise NotRoutedError(because) from error
 
     def _patience(self, record: Record, me: str, deadline: float) -> Patience:
@@ -239,7 +248,7 @@ def _next_task(record: Record, me: str, now: float) -> Task | None:
     return task
 
 
-def _give_back(record: Record, because: str) -> None:
+def _give_back(record: Record, because: str, *, is_refusal: bool) -> None:
     """Let go of a call: the platform's fallback takes it, or tells us of it once more.
 
     The platform tells twice and no more ("Catapult: Callback retries"), so the second time there
@@ -247,18 +256,20 @@ def _give_back(record: Record, because: str) -> None:
     """
     record.given_back += 1
     if record.given_back > 1:
-        _try_later(record, because)
+        _try_later(record, because, is_refusal=is_refusal)
         return
     record.note(time.time(), "gave-up", because=because)
     record.move("not routed")
     record.doubt = True
 
 
-def _try_later(record: Record, because: str) -> None:
-    now = time.time()
+def _try_later(record: Record, because: str, *, is_refusal: bool) -> None:
+    now, pause = time.time(), agenda.RETRY
+    if is_refusal:
+        pause = min(pause * 2.0**record.retries, agenda.LONGEST_RETRY)
     record.retries += 1
     record.note(now, "try-later", because=because)
-    record.retry_at = now + agenda.RETRY
+    record.retry_at = now + pause
     if record.retries > _MOST_RETRIES:
         _give_up(record, now, because)
 

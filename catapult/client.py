@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from catapult.wire import CallResource
 
 
+_MOST_PAGES = 100
+"""Pages of a list that are read, at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One HTTP exchange, for logs and metrics: nothing in it is personal or secret.
 
     `label` is the method and the path template, such as `POST /calls/{callId} transferring`;
     `status` is None without an answer; `error` is the name of the error class, None if it went
-    well.
+    well. `because` is the text of that error, a status and the platform's code.
     """
 
     method: str
@@ -39,6 +43,7 @@ class Exchange:
     status: int | None
     seconds: float
     error: str | None
+    because: str | None = None
 
 
 class Client:
@@ -100,6 +105,18 @@ class Client:
         """Return the newest calls, at most `size`, of these parties."""
         _, data = self._send(wire.list_calls(to=to, from_=from_, size=size), timeout)
         return wire.read_calls(data)
+
+    def list_numbers(
+        self, *, most_pages: int = _MOST_PAGES, timeout: float | None = None
+    ) -> list[str]:
+        """Return the phone numbers of the account; each page of a thousand may take `timeout`."""
+        numbers: list[str] = []
+        for page in range(most_pages):
+            headers, data = self._send(wire.list_numbers(page), timeout)
+            numbers += wire.read_numbers(data)
+            if not data or not wire.has_next_page(headers):
+                break
+        return numbers
 
     def answer(self, call_id: str, *, timeout: float | None = None) -> None:
         """Answer an incoming call."""
@@ -203,7 +220,7 @@ class Client:
     def _exchange(self, request: wire.Request, deadline: float) -> tuple[Mapping[str, str], Any]:
         started = time.monotonic()
         status: int | None = None
-        failure: str | None = None
+        failure = because = None
         body = None if request.body is None else msgspec.json.encode(request.body)
         url = self._account + request.path
         try:
@@ -211,10 +228,11 @@ class Client:
             status = answer.status
             data = wire.read_response(status, answer.headers, answer.body, now=time.time())
         except CatapultError as error:
-            failure = type(error).__name__
+            failure, because = type(error).__name__, str(error)
             raise
         finally:
             if self._observe is not None:
                 seconds = time.monotonic() - started
-                self._observe(Exchange(request.method, request.label, status, seconds, failure))
+                what = request.method, request.label
+                self._observe(Exchange(*what, status, seconds, failure, because))
         return answer.headers, data

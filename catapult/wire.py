@@ -146,6 +146,12 @@ def get_bridge(bridge_id: str) -> Request:
     return _get(f"/bridges/{path_id(bridge_id, 'bridgeId')}", "/bridges/{bridgeId}")
 
 
+def list_numbers(page: int) -> Request:
+    """Read one page of the account's phone numbers ("Catapult: List phone numbers")."""
+    query = urlencode({"page": page, "size": MAX_PAGE})
+    return _get(f"/phoneNumbers?{query}", "/phoneNumbers")
+
+
 def path_id(value: str, parameter: str = "callId") -> str:
     """Return an id as a path segment. Ids are opaque, but cannot change which path is meant.
 
@@ -236,6 +242,14 @@ def read_calls(data: object) -> list[CallResource]:
     return [read_call(row) for row in data]
 
 
+def read_numbers(data: object) -> list[str]:
+    """Read a list of phone numbers; raises UnknownOutcomeError if it is none."""
+    if not isinstance(data, list):
+        raise UnknownOutcomeError("the answer is not a list of phone numbers")
+    numbers = [read_text(row.get("number")) if isinstance(row, Mapping) else None for row in data]
+    return [number for number in numbers if number]
+
+
 def read_response(
     status: int, headers: Mapping[str, str], body: bytes, *, now: float | None = None
 ) -> Any:
@@ -259,6 +273,11 @@ def read_response(
     if isinstance(error, TryAgainError):
         error.wait = _wait(status, headers, fields, now)
     raise error
+
+
+def has_next_page(headers: Mapping[str, str]) -> bool:
+    """Return whether a list goes on, which the `Link` header tells ("Catapult: Paging")."""
+    return 'rel="next"' in _header(headers, "link")
 
 
 def location_id(headers: Mapping[str, str]) -> str | None:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask import current_app
 
 from callflow.ledger import LedgerError
 from commands.output import JSON_OPTION, print_json, service_ledger
@@ -24,9 +25,10 @@ def calls() -> None:
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
 @JSON_OPTION
 def list_calls(limit: int, as_json: bool) -> None:
-    """List recent calls, the newest first."""
+    """List recent calls, the newest first, and the destinations that are busy."""
     try:
         records = service_ledger().recent(limit)
+        busy = [] if as_json else _busy()
     except LedgerError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
@@ -38,8 +40,10 @@ def list_calls(limit: int, as_json: bool) -> None:
         rule = f"{each.line or 'no line'} / {each.rule}" if each.rule else "not routed"
         click.echo(
             f"{_time(each.seen_at)}  {each.caller:>16} → {each.to:<16} {each.state:<10} "
-            f"{rule}  {each.call_id}"
+            f"{', '.join(_destinations(each)) or '-':<12} {rule}  {each.call_id}"
         )
+    for line in busy:
+        click.echo(line)
 
 
 @calls.command("show")
@@ -60,6 +64,29 @@ def show(call_id: str, as_json: bool) -> None:
         click.echo("\n".join(_lines(record, journal)))
 
 
+def _destinations(call: Record) -> list[str]:
+    """Return which destinations have a line in use for a call; of one without, those rung last."""
+    legs = [leg for leg in call.legs if leg.is_open] or call.current
+    return list(dict.fromkeys(leg.destination for leg in legs))
+
+
+def _busy() -> list[str]:
+    """Return a line for each destination that has no line free, with the calls that have them.
+
+    The capacities are those of the rules file; without good rules nothing is known of them.
+    """
+    book = current_app.extensions["callrouter"].rulebook
+    book.read()
+    limits = book.in_force.limited if book.in_force else {}
+    ledger = service_ledger()
+    in_use = ledger.in_progress() if limits else {}
+    return [
+        f"{name} is busy ({in_use[name]} of {most}: {', '.join(sorted(ledger.calls_to(name)))})"
+        for name, most in limits.items()
+        if in_use.get(name, 0) >= most
+    ]
+
+
 def _record(call: Record) -> dict[str, Any]:
     return {
         "callId": call.call_id,
@@ -70,6 +97,7 @@ def _record(call: Record) -> dict[str, Any]:
         "line": call.line,
         "rule": call.rule,
         "action": call.action,
+        "destinations": _destinations(call),
         "rulesHash": call.rules_digest,
         "endedAt": _time(call.ended_at),
         "endedBy": call.ended_by,

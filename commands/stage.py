@@ -58,7 +58,10 @@ class Stage:
             host, password = f"127.0.0.1:{door.getsockname()[1]}", secrets.token_urlsafe(16)
             self.service_url = f"http://{host}"
             self.phones = opening.enter_context(
-                Emulator(callback_url=f"http://demo:{password}@{host}/callbacks/catapult")
+                Emulator(
+                    callback_url=f"http://demo:{password}@{host}/callbacks/catapult",
+                    numbers=tuple(self.rules.line_by_number),
+                )
             )
             self.ledger_url = f"sqlite:///{folder}/ledger.sqlite3"
             self.ledger = SqliteLedger(self.ledger_url.removeprefix("sqlite:///"))

@@ -42,6 +42,8 @@ USER_ID, TOKEN, SECRET = "u-black-box", "t-0ken&distinctive", "s3cret:/distincti
 USERNAME, PASSWORD = "call back/usér@x", "p@ss:w/ord-distinctive%20&?#+ü"
 CALLBACKS, LEGS = "/callbacks/catapult", "/callbacks/catapult/legs/"
 CALLER = "+12125550142"
+NUMBERS = "/phoneNumbers"
+"""What the service asks for once when it starts, for no call."""
 SECRETS = (SECRET, PASSWORD, quote(SECRET, ""), quote(PASSWORD, ""), TOKEN, quote(TOKEN, ""))
 PAIRS = tuple(
     base64.b64encode(f"{name}:{password}".encode()).decode()
@@ -156,7 +158,7 @@ class Stub(ThreadingHTTPServer):
                 return told
             leg = f"/v1/users/{USER_ID}/calls/c-leg-{next(_ids)}"
             return (told, {"Location": leg} if told == 201 else {}, b"")
-        if sent.method == "GET" and path.endswith("/calls"):
+        if sent.method == "GET" and path.endswith(("/calls", NUMBERS)):
             return 200, {"Content-Type": "application/json"}, b"[]"
         if sent.method == "GET":
             call_id = path.rpartition("/")[2]
@@ -399,7 +401,8 @@ class Service:
                 Sent(row["method"], row["path"], row["body"], at=row["time"])
                 for row in self.phone.log("request")
             ]
-        return [one for one in sent if call_id is None or call_id in one.path]
+        of_calls = [one for one in sent if not urlsplit(one.path).path.endswith(NUMBERS)]
+        return [one for one in of_calls if call_id is None or call_id in one.path]
 
     def transfers(self, call_id: str | None = None) -> list[Sent]:
         return [sent for sent in self.api_requests(call_id) if sent.is_transfer]

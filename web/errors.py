@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("callrouter")
 _CODES = {
     400: ("bad-request", "the request cannot be understood"),
-    401: ("unauthorized", "credentials are needed"),
+    401: ("unauthorized", "credentials are missing or wrong"),
     404: ("not-found", "nothing is here"),
     405: ("method-not-allowed", "this method is not possible here"),
     413: ("too-large", "the body is larger than 64 KiB"),

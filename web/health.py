@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -11,16 +10,26 @@ from callflow.ledger import LedgerError
 from web import metrics
 from web.auth import bearer_matches, refusal
 from web.errors import error
+from web.readiness import loops_of, numbers_of, platform_of, utc, warnings_of
 from web.tries import is_local
 
 if TYPE_CHECKING:
+    from callflow.account import Account
+    from callflow.background import Loops
     from callflow.ledger import Ledger
     from callflow.rulebook import Rulebook
     from settings import Settings
     from web.tries import Tries
 
 
-def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger, tries: Tries) -> Blueprint:
+def blueprint(
+    settings: Settings,
+    rulebook: Rulebook,
+    ledger: Ledger,
+    loops: Loops,
+    account: Account,
+    tries: Tries,
+) -> Blueprint:
     """Return /healthz, /readyz and /metrics."""
     routes = Blueprint("health", __name__)
 
@@ -31,6 +40,7 @@ def blueprint(settings: Settings, rulebook: Rulebook, ledger: Ledger, tries: Tri
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
         state = readiness(settings, rulebook, ledger)
+        state |= background(settings, rulebook, loops, account, ready=state["ready"])
         return jsonify(state), 200 if state["ready"] else 503
 
     @routes.get("/metrics")
@@ -52,11 +62,32 @@ def readiness(settings: Settings, rulebook: Rulebook, ledger: Ledger) -> dict[st
         "ready": status.error is None and ledger_error is None and not missing,
         "rules": {
             "hash": status.digest,
-            "loadedAt": _utc(status.loaded_at),
+            "loadedAt": utc(status.loaded_at),
             "lastError": status.error,
         },
         "ledger": {"reachable": ledger_error is None, "lastError": ledger_error},
         "settings": {"complete": not missing, "missing": missing},
+    }
+
+
+def background(
+    settings: Settings, rulebook: Rulebook, loops: Loops, account: Account, *, ready: bool
+) -> dict[str, Any]:
+    """Return the rest: ready only with living loops and a platform that takes our requests."""
+    working = loops_of(loops)
+    platform, is_accepted = platform_of(account)
+    rules = rulebook.in_force
+    numbers = account.numbers(rules)
+    return {
+        "ready": ready and is_accepted and all(loop["alive"] for loop in working.values()),
+        "platform": platform,
+        "numbers": numbers_of(numbers, whole=is_local(request.environ)),
+        "loops": working,
+        "warnings": [
+            *settings.warnings(),
+            *(f"{name}: {because}" for name, because in settings.doubts().items()),
+            *warnings_of(numbers, rules),
+        ],
     }
 
 
@@ -66,12 +97,6 @@ def _ledger_error(ledger: Ledger) -> str | None:
     except LedgerError as failure:
         return str(failure)
     return None
-
-
-def _utc(moment: float | None) -> str | None:
-    if moment is None:
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def _to_loopback() -> Response:

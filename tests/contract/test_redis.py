@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from callflow.background import Loops
 from callflow.copies import Copies
 from callflow.ledger import PRESENCE, LedgerError, Setting, UnchangedError, UnknownLegError
 from callflow.mirror import MirroredLedger
@@ -36,11 +37,11 @@ class Host:
         copies = Copies(str(folder / f"{name}.sqlite3"))
         self.told: list[str] = []
         self.ledger = MirroredLedger(
-            RedisLedger(server.url, writer=copies.name()), copies, self._tell
+            RedisLedger(server.url, writer=copies.name()), copies, self.tell
         )
         self.ledger.look()
 
-    def _tell(self, event: str, **_: Any) -> None:
+    def tell(self, event: str, **_: Any) -> None:
         self.told.append(event)
 
     def update(self, change: Callable[[Record], Any], call_id: str = "c-1") -> Any:
@@ -283,7 +284,8 @@ class TestMirror:
     ) -> None:
         first, last = hosts
         copies = Copies(str(tmp_path / "a.sqlite3"))
-        first.ledger.start()
+        loops = Loops(first.tell)
+        first.ledger.start(loops)
         try:
             time.sleep(0.5)
             first.update(ring("t-1"))
@@ -294,7 +296,7 @@ class TestMirror:
                 assert time.monotonic() < end
                 time.sleep(0.005)
         finally:
-            first.ledger.stop()
+            loops.stop()
 
     def test_calls_that_are_over_leave_no_copy(self, hosts: list[Host], tmp_path: Path) -> None:
         hosts[0].update(ring("t-1"))

@@ -112,18 +112,6 @@ def test_a_refused_account_is_503_at_once(stubbed: Service, status: int) -> None
         assert answer.status_code in {200, 503}
 
 
-def test_bad_credentials_of_the_account() -> None:
-    with Service(RULES, BANDWIDTH_API_SECRET="wrong") as service:
-        assert service.phone is not None
-        call_id = service.dial(PLAIN)
-        wait_until(service.phone.problems)
-        (problem,) = (row for row in service.phone.problems() if row["event"] == "answer")
-        assert problem["status"] == 503
-        assert problem["took"] < 2
-        assert len(service.transfers(call_id)) == 1
-        assert service.readiness()[0] == 200
-
-
 def test_a_refused_destination_leads_to_its_handler(phone: Service) -> None:
     assert phone.phone is not None
     call_id = phone.dial("+19195551019")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.service import Service, wait_until
+from tests.service import Service, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,6 +219,46 @@ def test_nobody_is_dialed_above_the_capacity(house: Service) -> None:
     wait_until(lambda: ANN not in open_legs(house))
     time.sleep(0.2)
     reaches(house, house.dial(SINGLE), ANN)
+
+
+def test_the_list_of_calls_says_who_keeps_a_destination_busy() -> None:
+    with Service(RULES) as service:
+        behave(service, ann=("answer", {"talk": None}), bob=("answer", {"talk": None}))
+        calls = []
+        for number in (ANN, BOB, BOB):
+            calls.append(service.dial(SINGLE))
+            reaches(service, calls[-1], number)
+            service.settled(next(iter(company(service).calls()[-1:]))["callId"])
+        env = {"LEDGER_URL": service.env["LEDGER_URL"], "ROUTING_RULES": str(service.rules_path)}
+        shown = wait_until(lambda: _listed_as_busy(env))
+        assert shown[-2:] == [
+            f"one is busy (1 of 1: {calls[0]})",
+            f"two is busy (2 of 2: {', '.join(sorted(calls[1:]))})",
+        ]
+        for call_id, name in zip(calls, ("one", "two", "two"), strict=True):
+            (row,) = (line for line in shown[:-2] if line.endswith(call_id))
+            assert f" {name} " in row
+        listed = json.loads(run("flask", "calls", "list", "--json", env=env).stdout)
+        assert {row["callId"]: row["destinations"] for row in listed} == {
+            calls[0]: ["one"],
+            calls[1]: ["two"],
+            calls[2]: ["two"],
+        }
+        company(service).hang_up(calls[0])
+        wait_until(lambda: not any("one is busy" in line for line in _listed(env)))
+        service.write_rules("nonsense")
+        assert "busy (" not in "".join(_listed(env))
+
+
+def _listed(env: dict[str, str]) -> list[str]:
+    ended = run("flask", "calls", "list", env=env)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
+def _listed_as_busy(env: dict[str, str]) -> list[str]:
+    lines = _listed(env)
+    return lines if "2 of 2" in lines[-1] and lines[-1].count("c-") == 2 else []
 
 
 def test_a_group_rings_together_and_the_losers_are_let_go(house: Service) -> None:

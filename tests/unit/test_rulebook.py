@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from callflow.background import Breath, many_objects_that_stay
+from callflow.background import Breath, Loops, many_objects_that_stay
 from callflow.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -21,15 +21,20 @@ LINES = "".join(
 GOOD = f"version: 1\nlines:\n{LINES}emergency: {{reject: true}}\n"
 
 
+def _ignore(*_: Any, **__: Any) -> None:
+    pass
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Rulebook]:
     path = tmp_path / "rules.yaml"
     path.write_text(GOOD, encoding="utf-8")
     book = Rulebook(str(path), lambda *_, **__: None)
     book.look()
-    book.watch()
+    loops = Loops(_ignore)
+    book.watch(loops)
     yield book
-    book.close()
+    loops.stop()
 
 
 @pytest.fixture
