@@ -56,6 +56,10 @@ control_socket_disable = True
 http_parser = "python"
 # Header limits in the size that the platform sends.
 limit_request_line = 8190
+# No header changes the path or the scheme, whoever sends it.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 limit_request_fields = 50
 
 logconfig_dict = logs.configuration(settings.log_level, mask=settings.log_numbers == "masked")
