@@ -321,7 +321,7 @@ class _Turn:
             error = error or failed
         finally:
             self._ledger.lock.release()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeEncodeError):  # a name that is no text
             raise self._failure(error) from error
 
     def _failure(self, because: object) -> LedgerError:
