@@ -40,13 +40,22 @@ _ANY = re.compile(rf"(?P<kept>{_NO_NUMBER})|{_NUMBER}|{_PLUS_NUMBER}", re.IGNORE
 _LAST = re.compile(r"\d(?=(?:\D*\d){0,3}\D*$)")
 _DIGITS = re.compile(r"(?:\d\D*){5}")
 """What every number has; most texts do not, and this is soon found out."""
+_LONGEST, _SHORT = 8000, 250
+"""Characters of a value that are written; of a text whose masked form is remembered."""
 _NO_FIELDS: dict[str, Any] = {}
 
 
-@lru_cache(4096)
 def masked(text: str) -> str:
     """Return `text` with every phone number cut down to its last four digits."""
+    return _masked(text) if len(text) <= _SHORT else _mask(text)
+
+
+def _mask(text: str) -> str:
     return _ANY.sub(_cut_down, text) if _DIGITS.search(text) else text
+
+
+_masked = lru_cache(4096)(_mask)
+"""Remembers: much is said again and again. What is long is not, and would take memory."""
 
 
 def _cut_down(match: re.Match[str]) -> str:
@@ -89,6 +98,8 @@ class JsonFormatter(logging.Formatter):
         if value is None or isinstance(value, (bool, int, float)):
             return value
         text = str(value)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}…"
         return masked(text) if self._mask else text
 
 
