@@ -32,6 +32,7 @@ from settings_reader import SettingsError
 from web import errors, health, media, metrics
 from web.callbacks import MAX_BODY, Callbacks
 from web.hosts import Hosts
+from web.paths import only_plain
 from web.tries import Tries
 
 if TYPE_CHECKING:
@@ -170,7 +171,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(service.start)
     events = Callbacks(settings, handler, Tries(tell), Hosts(settings.public_url, tell))
     app.register_blueprint(events.blueprint())
-    app.wsgi_app = events.shortcut(app.wsgi_app, service.start)  # type: ignore[method-assign]
+    shortcut = events.shortcut(app.wsgi_app, service.start)
+    app.wsgi_app = only_plain(shortcut)  # type: ignore[method-assign]
     app.register_blueprint(media.blueprint())
     app.register_blueprint(
         health.blueprint(settings, rulebook, ledger, loops, account, Tries(tell))

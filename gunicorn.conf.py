@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 from typing import Any
 
 import gevent
@@ -16,6 +15,7 @@ from gevent import events, monkey
 import logs
 import settings as settings_module
 from settings_reader import SettingsError
+from web import scratch
 
 # What the workers share is loaded before they are forked, and its locks must be those of greenlets.
 # Forking, signals and children are gunicorn's own business. At each of its steps gevent asks every
@@ -56,13 +56,20 @@ control_socket_disable = True
 http_parser = "python"
 # Header limits in the size that the platform sends.
 limit_request_line = 8190
+# No header changes the path or the scheme, whoever sends it.
+forwarder_headers = ""
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
 limit_request_fields = 50
 
 logconfig_dict = logs.configuration(settings.log_level, mask=settings.log_numbers == "masked")
 
-_metrics_dir = tempfile.mkdtemp(prefix="callrouter-metrics-")
+# What the service writes holds phone numbers, and is for nobody else on this host.
+os.umask(0o077)
+scratch.sweep()
+_metrics_dir = scratch.make(scratch.METRICS)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_dir
-_copies_dir = tempfile.mkdtemp(prefix="callrouter-copies-")
+_copies_dir = scratch.make(scratch.COPIES)
 os.environ.setdefault("LEDGER_COPIES", f"{_copies_dir}/copies.sqlite3")
 
 
@@ -102,6 +109,8 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_server: Any, worker: Any) -> None:
     """Leave what is due to other workers."""
     worker.wsgi.extensions["callrouter"].stop()
+    if worker.ppid != os.getppid():  # the master was killed, and cannot do it
+        scratch.leave()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

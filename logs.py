@@ -17,23 +17,52 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NUMBER = re.compile(
-    r"(?:\+|%(?:25)*2B)\d(?:[ ().-]{0,2}\d){4,14}"  # +12125550142, also quoted or spaced
-    r"|(?<![\w.-])\d{7,15}(?!\w|\.\d)"
-    r"|(?<![\w.-])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\w)",
-    re.IGNORECASE,
+_ESCAPE = r"%(?:25)*"
+_DIGIT = rf"(?:\d|{_ESCAPE}3\d)"
+_SIGN = r"[^\w\s%,:;\"'@=&?<>{}\[\]|\\]|[_ \t\u00a0\u2000-\u200a\u202f]|,(?!\s)"
+_APART = rf"(?:{_SIGN}|{_ESCAPE}[2-9a-f][\da-f]){{0,3}}"
+"""What may stand between two digits of one number, in any of the ways that people write it."""
+_NUMBER = rf"[+(]{{0,2}}(?:{_ESCAPE}2B)?{_DIGIT}(?:{_APART}{_DIGIT}){{6,}}"
+_PLUS_NUMBER = rf"(?:\+|{_ESCAPE}2B){_DIGIT}(?:{_APART}{_DIGIT}){{4,}}"
+_DATE = r"\d{4}-[01]\d-[0-3]\d"
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_NO_NUMBER = "|".join(
+    (
+        rf"(?<![\w+]){_DATE}(?:[T ]\d\d(?=:)|(?:[/ ]|\.\.){_DATE})?(?!{_APART}{_DIGIT})",
+        r"(?<=\d:)\d\d\.\d{1,9}(?![\d.@-])",  # seconds
+        rf"(?<![\w%.+:-])(?:[a-z]+://)?{_BYTE}(?:\.{_BYTE}){{3}}(?![\w.@-])(?::\d{{1,5}})?",
+        r"(?<![\w%.+:-])(?=(?:\d*[a-f]){2})(?![\da-f]*\d{10})[\da-f]{16,}(?![\w.@-])",  # a hash
+        # The id of a call: letters throughout, or no long number in it.
+        r"(?<![\w%.+:-])c-(?:(?=(?:[\d-]*[a-z]){3})|(?![\da-z-]*\d{7}))[\da-z-]*[a-z][\da-z-]*(?![\w.@])",
+    )
 )
-_DIGITS = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
+_ANY = re.compile(rf"(?P<kept>{_NO_NUMBER})|{_NUMBER}|{_PLUS_NUMBER}", re.IGNORECASE)
+_LAST = re.compile(r"\d(?=(?:\D*\d){0,3}\D*$)")
+_DIGITS = re.compile(r"(?:\d\D*){5}")
 """What every number has; most texts do not, and this is soon found out."""
+_LONGEST, _SHORT = 8000, 250
+"""Characters of a value that are written; of a text whose masked form is remembered."""
 _NO_FIELDS: dict[str, Any] = {}
 
 
-@lru_cache(4096)
 def masked(text: str) -> str:
     """Return `text` with every phone number cut down to its last four digits."""
-    if not _DIGITS.search(text):
-        return text
-    return _NUMBER.sub(lambda match: "***" + match[0][-4:], text)
+    return _masked(text) if len(text) <= _SHORT else _mask(text)
+
+
+def _mask(text: str) -> str:
+    return _ANY.sub(_cut_down, text) if _DIGITS.search(text) else text
+
+
+_masked = lru_cache(4096)(_mask)
+"""Remembers: much is said again and again. What is long is not, and would take memory."""
+
+
+def _cut_down(match: re.Match[str]) -> str:
+    if match["kept"]:
+        return match[0]
+    digits = re.sub(_ESCAPE + "3", "", match[0], flags=re.IGNORECASE)
+    return "***" + "".join(_LAST.findall(digits))
 
 
 class JsonFormatter(logging.Formatter):
@@ -69,6 +98,8 @@ class JsonFormatter(logging.Formatter):
         if value is None or isinstance(value, (bool, int, float)):
             return value
         text = str(value)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}…"
         return masked(text) if self._mask else text
 
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from callflow.patience import CallGoneError, GaveUpError
+from callflow.patience import GONE, CallGoneError, GaveUpError
 from catapult.errors import CallNotActiveError, CatapultError, RefusedError, UnknownOutcomeError
 
 if TYPE_CHECKING:
@@ -183,6 +183,8 @@ class Once:
                 except UnknownOutcomeError as error:
                     doubt = Doubt(error, time.monotonic())
                 except CallNotActiveError as error:
+                    if error.is_unknown:
+                        raise CallGoneError(GONE) from error
                     doubt = Doubt(error, time.monotonic(), was_refused=True)
         except GaveUpError as error:
             error.is_unsent = doubt is None

@@ -40,6 +40,9 @@ _FULL = 0.5
 """Seconds until another turn is asked for when the queue is full."""
 
 
+GONE = "the call is gone"
+
+
 class CallGoneError(Exception):
     """The call is over: nothing more is to be done for it."""
 
@@ -86,7 +89,7 @@ class Patience:
     def answer(self, call_id: str) -> None:
         """Answer an incoming call. Raises CallGoneError, RefusedError or GaveUpError."""
         self._insist(
-            lambda timeout: self.client.answer(call_id, timeout=timeout),
+            _to_a_call(lambda timeout: self.client.answer(call_id, timeout=timeout)),
             lambda: self.look(call_id).state != "started",
         )
 
@@ -114,7 +117,7 @@ class Patience:
                 was_refused = True
                 raise
 
-        self._insist(send, lambda: self.look(call_id).is_active and not was_refused)
+        self._insist(_to_a_call(send), lambda: self.look(call_id).is_active and not was_refused)
 
     def stop_playing(self, call_id: str) -> None:
         """Stop what plays to a call; nothing playing is no error. Raises GaveUpError."""
@@ -159,7 +162,7 @@ class Patience:
         except RefusedError as error:
             raise CallGoneError(str(error)) from error
         if call is None or call.is_over:
-            raise CallGoneError(f"the call is {call.state if call else 'gone'}")
+            raise CallGoneError(f"the call is {call.state}" if call else GONE)
         return call
 
     def ask(self, question: Callable[[Client, float], T]) -> T | None:
@@ -205,7 +208,7 @@ class Patience:
             return False
 
         try:
-            self._insist(send, is_over)
+            self._insist(_to_a_call(send), is_over)
         except CallGoneError:
             return
 
@@ -263,3 +266,17 @@ class Patience:
         while (left := end - time.monotonic()) > 0:
             self._hold(min(left, 1.0))
             time.sleep(min(left, 1.0))
+
+
+def _to_a_call(send: Callable[[float], T]) -> Callable[[float], T]:
+    """Return the sending of a request to a call, which raises CallGoneError if it is unknown."""
+
+    def sent(timeout: float) -> T:
+        try:
+            return send(timeout)
+        except CallNotActiveError as error:
+            if error.is_unknown:
+                raise CallGoneError(GONE) from error
+            raise
+
+    return sent

@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import time
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,17 +36,23 @@ _KEPT, _LAST_GOOD = "rules", "last good"
 """Kind and name under which the ledger keeps the last good rules."""
 _MOST_KEPT = 64
 """Pieces of a file that the ledger keeps; writing a larger one would hold up calls."""
+_UNREAD = "the rules have not been read yet"
 _PIECE = 1 << 14
 """Bytes of the file that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is known of the file. Times are epoch seconds; `error` is None when it is good."""
+    """What is known of the file. Times are epoch seconds; `error` is None when it is good.
+
+    `public` is the error as strangers may read it: file name, place and code, nothing of what
+    stands in the file.
+    """
 
     digest: str | None
     loaded_at: float | None
     error: str | None
+    public: str | None
 
 
 class Rulebook:
@@ -66,7 +72,7 @@ class Rulebook:
         self._has_last_good = False
         self._asked = 0.0
         self._old: list[_Old] = []
-        self.status = self._told = Status(None, None, "the rules have not been read yet")
+        self.status = self._told = Status(None, None, _UNREAD, _UNREAD)
 
     @property
     def rules(self) -> RuleSet | None:
@@ -112,7 +118,7 @@ class Rulebook:
                 return
             pieces = self._pieces(breathe)
         except OSError as error:
-            self._refuse(None, f"{self._path}: {error.strerror or error}")
+            self._refuse(None, f"{self._path}: {error.strerror or error}", " cannot be read")
             return
         self._seen = mark
         content = _digest(pieces, breathe)
@@ -139,22 +145,25 @@ class Rulebook:
             more = f" (and {len(error.errors) - 1} more)" if len(error.errors) > 1 else ""
             place = f"{self._path}:{first.line}:{first.column}"
             what = f"{first.path}: {first.message}" if first.path else first.message
-            self._refuse(self._content, f"{place}: {what}{more}")
+            public = f":{first.line}:{first.column}: {first.code}"
+            self._refuse(self._content, f"{place}: {what}{more}", public)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end a service either
             what = f"reading it failed with {type(error).__name__} at {place_of(error)}"
-            self._refuse(self._content, f"{self._path}: {what}, a fault of the router")
+            fault = f": {what}, a fault of the router"
+            self._refuse(self._content, f"{self._path}{fault}", fault)
         else:
             if self._rules is not None:
                 self._old.append(_Old(self._rules))
             self._rules = rules
             self._good = text.pieces
-            self.status = Status(rules.digest, time.time(), None)
+            self.status = Status(rules.digest, time.time(), None, None)
 
-    def _refuse(self, content: bytes | None, error: str) -> None:
+    def _refuse(self, content: bytes | None, error: str, public: str = "") -> None:
         if content is None:
             self._seen = self._content = None
         if error != self.status.error:
-            self.status = Status(self.status.digest, self.status.loaded_at, error)
+            public = f"{self._path.name}{public}"
+            self.status = replace(self.status, error=error, public=public)
 
     def _keep(self) -> None:
         """Let the ledger keep the rules, for processes that start while the file is broken."""
@@ -180,7 +189,7 @@ class Rulebook:
                 rules = read(text, breathe)
                 _warm(rules, breathe)
                 self._rules = rules
-                self.status = Status(rules.digest, time.time(), self.status.error)
+                self.status = replace(self.status, digest=rules.digest, loaded_at=time.time())
         return True
 
     def _kept(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -321,7 +322,7 @@ class _Turn:
             error = error or failed
         finally:
             self._ledger.lock.release()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | UnicodeEncodeError):  # a name that is no text
             raise self._failure(error) from error
 
     def _failure(self, because: object) -> LedgerError:
@@ -329,7 +330,8 @@ class _Turn:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
+    _keep_private(path)
     db = sqlite3.connect(
         path, timeout=0, isolation_level=None, cached_statements=64, check_same_thread=False
     )
@@ -339,6 +341,26 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()  # and with it whatever it has locked
         raise
     return db
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, for this user alone."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _keep_private(path: Path) -> None:
+    """Let nobody but this user read the file. SQLite gives those beside it the same mode.
+
+    A file that is there is not opened for that: closing it would drop SQLite's locks on it.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    for each in (Path(f"{path}{kind}") for kind in ("", "-wal", "-shm")):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # gone, or somebody else's
+            if each.is_file() and each.stat().st_mode & 0o077:
+                each.chmod(0o600)
 
 
 def _prepare(db: sqlite3.Connection) -> None:

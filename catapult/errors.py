@@ -50,6 +50,11 @@ class RefusedError(CatapultError):
 class CallNotActiveError(RefusedError):
     """The call is over, unknown, or in a state that does not allow this."""
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the platform does not know the call (any more): there is nothing to ask for."""
+        return self.status == 404
+
 
 class AccountError(RefusedError):
     """Credentials, permissions or money: nothing will work until somebody acts."""

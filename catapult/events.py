@@ -2,14 +2,15 @@
 
 Pure. The platform posts JSON, or calls with the same keys in the query ("Catapult: Callbacks",
 "Catapult: BXML Callbacks"). What an event needs is checked, what it may have is read leniently,
-and everything that came in is kept in `Event.body` for the record.
+and what came in is kept in `Event.body` for the record, cut where it is longer than any event of
+the platform.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -31,6 +32,26 @@ MAX_DEPTH = 32
 MAX_KEYS = 200
 """Keys in a query; the documented events have fewer than twenty."""
 
+MAX_TEXT = 500
+"""Characters of a value that are kept: of a longer one its beginning and its end."""
+MAX_KEPT = 2048
+"""Bytes of an event that are kept; the documented ones have fewer than a thousand."""
+
+_LONG_NUMBER = 128
+"""Bits of an integer beyond which it is kept as a text."""
+_FIRST = (
+    "eventType",
+    "callId",
+    "from",
+    "to",
+    "callState",
+    "time",
+    "cause",
+    "status",
+    "state",
+    "tag",
+)
+"""Keys that are kept before others."""
 _TOKEN = re.compile(r"[!-~]{1,256}")
 _DIVERSION_KEYS = frozenset({"origto", "reason", "screen", "privacy", "counter", "limit"})
 
@@ -75,7 +96,8 @@ class Event:
     `from_` and `to` are as `catapult.values.read_address` gives them; a withheld number stays what
     the platform wrote. `time` is in UTC and too coarse to order events by. `cause` is the raw
     hangup cause. `status` is that of a playback, a speech, a recording or a gathering, `digits`
-    what was dialled. `body` is the callback as it came, `raw` the same as JSON text in UTF-8.
+    what was dialled. `body` is the callback as it came, `raw` the same as JSON text in UTF-8; both
+    are cut down to `MAX_TEXT` and `MAX_KEPT`.
     """
 
     type: str
@@ -143,6 +165,53 @@ def _children(value: object) -> list[Any]:
 
 
 def _event(body: dict[str, Any], raw: bytes) -> Event:
+    if len(raw) > MAX_KEPT or (len(raw) > MAX_TEXT and _has_long(body)):
+        body = {_cut(key): _cut_down(value) for key, value in body.items()}
+        return replace(_read(body, b""), **_kept(body))
+    return _read(body, raw)
+
+
+def _has_long(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) > MAX_TEXT
+    if isinstance(value, dict):
+        return any(len(key) > MAX_TEXT or _has_long(item) for key, item in value.items())
+    return isinstance(value, list) and any(map(_has_long, value))
+
+
+def _cut(text: str) -> str:
+    """Return a text with its middle left out if it is too long: the host of a SIP URI stays."""
+    if len(text) <= MAX_TEXT:
+        return text
+    half = MAX_TEXT // 2
+    return f"{text[:half]}…{text[1 - half :]}"
+
+
+def _cut_down(value: Any) -> Any:
+    """Return a value with every text in it cut."""
+    if isinstance(value, dict):
+        return {_cut(key): _cut_down(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut_down(item) for item in value]
+    if isinstance(value, int) and value.bit_length() > _LONG_NUMBER:
+        return _cut(str(value))
+    return _cut(value) if isinstance(value, str) else value
+
+
+def _kept(body: dict[str, Any]) -> dict[str, Any]:
+    """Return `body` and `raw` with what there is room for, the keys that tell most first."""
+    kept: dict[str, Any] = {}
+    left = MAX_KEPT - 2
+    for key in dict.fromkeys((*_FIRST, *body)):
+        if key in body:
+            size = len(json.dumps({key: body[key]}))
+            if size <= left:
+                kept[key] = body[key]
+                left -= size
+    return {"body": kept, "raw": json.dumps(kept).encode()}
+
+
+def _read(body: dict[str, Any], raw: bytes) -> Event:
     kind = _token(body, "eventType").lower()
     # "Catapult: Transcription event" has no callId, alone among all.
     without_call = kind == "transcription" and body.get("callId") is None

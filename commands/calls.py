@@ -10,7 +10,7 @@ import click
 from flask import current_app
 
 from callflow.ledger import LedgerError
-from commands.output import JSON_OPTION, print_json, service_ledger
+from commands.output import JSON_OPTION, Failure, print_json, say, service_ledger
 
 if TYPE_CHECKING:
     from callflow.record import Entry, Leg, Record
@@ -30,15 +30,15 @@ def list_calls(limit: int, as_json: bool) -> None:
         records = service_ledger().recent(limit)
         busy = [] if as_json else _busy()
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failure(str(error)) from None
     if as_json:
         print_json([_record(each) for each in records])
         return
     if not records:
-        click.echo("no calls yet")
+        say("no calls yet")
     for each in records:
         rule = f"{each.line or 'no line'} / {each.rule}" if each.rule else "not routed"
-        click.echo(
+        say(
             f"{_time(each.seen_at)}  {each.caller:>16} → {each.to:<16} {each.state:<10} "
             f"{', '.join(_destinations(each)) or '-':<12} {rule}  {each.call_id}"
         )
@@ -55,13 +55,14 @@ def show(call_id: str, as_json: bool) -> None:
         record = service_ledger().load(call_id)
         journal = service_ledger().journal(call_id)
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failure(str(error)) from None
     if record is None:
-        raise click.ClickException(f"no call {call_id!r} is known")
+        raise Failure(f"no call {call_id!r} is known")
     if as_json:
         print_json(_story(record, journal))
     else:
-        click.echo("\n".join(_lines(record, journal)))
+        for line in _lines(record, journal):
+            say(line)
 
 
 def _destinations(call: Record) -> list[str]:

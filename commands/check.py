@@ -15,6 +15,7 @@ from commands.output import (
     problem_line,
     progress,
     rules_path,
+    say,
     text_of,
 )
 from commands.proved import line_data, line_text
@@ -91,12 +92,10 @@ def _print(path: Path, entries: list[_Entry], proved: _Proved | None, as_json: b
         _print_entries(path, [each for each in entries if each.severity == severity], proved)
     if proved:
         for line in _proof_text(entries, proved):
-            click.echo(line)
+            say(line)
     counts = Counter(each.severity for each in entries)
     size = _size(proved.rules) if proved else ""
-    click.echo(
-        f"{path}: {_count(counts[ERROR], 'error')}, {_count(counts[WARNING], 'warning')}{size}"
-    )
+    say(f"{path}: {_count(counts[ERROR], 'error')}, {_count(counts[WARNING], 'warning')}{size}")
 
 
 def _print_entries(path: Path, entries: list[_Entry], proved: _Proved | None) -> None:
@@ -105,12 +104,12 @@ def _print_entries(path: Path, entries: list[_Entry], proved: _Proved | None) ->
         code = each.problem.code
         seen[code] += 1
         if each.finding is None or seen[code] <= _SHOWN:
-            click.echo(problem_line(path, each.severity, each.problem))
+            say(problem_line(path, each.severity, each.problem))
             for line in _shown_by(each.finding, proved):
-                click.echo(f"    {line}")
+                say(f"    {line}")
     for code, count in seen.items():
         if count > _SHOWN and any(e.finding for e in entries if e.problem.code == code):
-            click.echo(f"… and {count - _SHOWN} more of {code}; --json has all")
+            say(f"… and {count - _SHOWN} more of {code}; --json has all")
 
 
 def _shown_by(finding: Finding | None, proved: _Proved | None) -> Iterator[str]:
@@ -132,7 +131,8 @@ def _proof_text(entries: Iterable[_Entry], proved: _Proved) -> Iterator[str]:
         yield from line_text(each)
     proposed = [each.finding.proposed for each in entries if each.finding and each.finding.proposed]
     if proposed:
-        yield "\nWhat `expect` does not reach yet; if these are right, add them:"
+        yield ""
+        yield "What `expect` does not reach yet; if these are right, add them:"
         yield from (f"  - {line}" for line in proposed[:_SHOWN])
         if len(proposed) > _SHOWN:
             yield f"  … and {len(proposed) - _SHOWN} more; --json has all"

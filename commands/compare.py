@@ -12,7 +12,16 @@ import click
 from callflow.ledger import LedgerError
 from callflow.replay import Recorded, recorded
 from commands import witness
-from commands.output import JSON_OPTION, good_rules, print_json, rules_path, service_ledger
+from commands.output import (
+    JSON_OPTION,
+    Failure,
+    WrongUsage,
+    good_rules,
+    print_json,
+    rules_path,
+    say,
+    service_ledger,
+)
 from routing.comparison import Difference, differences
 from routing.problems import Wrong
 from routing.reading.values import instant
@@ -38,11 +47,12 @@ def diff(old: str, new: str, markdown: bool, as_json: bool) -> None:
     if as_json:
         print_json([_difference_data(each, before, old) for each in found])
     elif markdown:
-        click.echo("\n".join(_table(found)))
+        for row in _table(found):
+            say(row)
     else:
         for each in found:
-            click.echo(str(each))
-        click.echo(f"{len(found)} differences" if found else "no call goes elsewhere")
+            say(str(each))
+        say(f"{len(found)} differences" if found else "no call goes elsewhere")
     if found:
         raise click.exceptions.Exit(1)
 
@@ -81,7 +91,7 @@ def replay(file: str | None, since: str | None, limit: int, as_json: bool) -> No
     try:
         calls = list(recorded(service_ledger(), _since(rules, since), limit))
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failure(str(error)) from None
     moved = [(each, *_ways(each, rules)) for each in calls]
     moved = [(each, before, after) for each, before, after in moved if before != after]
     unknown = sum(not each.facts_known for each in calls)
@@ -97,7 +107,7 @@ def replay(file: str | None, since: str | None, limit: int, as_json: bool) -> No
     else:
         _print_moved(moved)
         note = f"; of {unknown} it is not known who was busy" if unknown else ""
-        click.echo(f"{len(moved)} of {len(calls)} calls would have gone elsewhere{note}")
+        say(f"{len(moved)} of {len(calls)} calls would have gone elsewhere{note}")
     if moved:
         raise click.exceptions.Exit(1)
 
@@ -106,7 +116,7 @@ def _since(rules: RuleSet, since: str | None) -> float:
     try:
         return instant(since, rules.zone).timestamp() if since else 0.0
     except Wrong as wrong:
-        raise click.UsageError(f"--since: {wrong}") from None
+        raise WrongUsage(f"--since: {wrong}") from None
 
 
 def _ways(each: Recorded, rules: RuleSet) -> tuple[str, str]:
@@ -153,5 +163,5 @@ def _print_moved(moved: list[tuple[Recorded, str, str]]) -> None:
     for each, before, after in moved:
         calls[each.record.line or "no line", before, after].append(each.record.call_id)
     for (line, before, after), ids in sorted(calls.items(), key=lambda item: -len(item[1])):
-        click.echo(f"{line}: {before} → {after}: {len(ids)} call{'' if len(ids) == 1 else 's'}")
-        click.echo(f"    {', '.join(ids[:_EXAMPLES])}")
+        say(f"{line}: {before} → {after}: {len(ids)} call{'' if len(ids) == 1 else 's'}")
+        say(f"    {', '.join(ids[:_EXAMPLES])}")

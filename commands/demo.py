@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from flask import current_app
 
-from commands.output import good_rules
+from commands.output import Failure, good_rules, say, styled
 from commands.stage import MOVED, PATIENCE, RING, Stage, orderly_end
 
 if TYPE_CHECKING:
@@ -125,10 +125,8 @@ class Show:
 
     def play(self) -> bool:
         """Play every scene; return whether each went as it must."""
-        click.echo(
-            f"Phone company  {self._phones.url}, an emulator on this machine\n"
-            f"Call router    {self._stage.service_url}, started with: {self._stage.web_line}"
-        )
+        say(f"Phone company  {self._phones.url}, an emulator on this machine")
+        say(f"Call router    {self._stage.service_url}, started with: {self._stage.web_line}")
         office = "open"
         self._tell_hours(office)
         results = []
@@ -136,9 +134,11 @@ class Show:
             if scene.office != office:
                 office = scene.office
                 self._stage.move_hours(office)
-                click.echo("\nThe rules were edited; the service took them without a restart.")
+                say()
+                say("The rules were edited; the service took them without a restart.")
                 self._tell_hours(office)
-            click.secho(f"\n{number}. {scene.title}", bold=True)
+            say()
+            say(styled(f"{number}. {scene.title}", bold=True))
             results.append((scene, self._play(scene)))
         return _summary(results)
 
@@ -149,7 +149,7 @@ class Show:
         ending = self._follow(call_id, leaves=scene.leaves)
         if not ending.is_as(scene):
             wanted = scene.reaches or "nobody"
-            click.secho(f"   ! this should go to {wanted} by rule {scene.rule!r}", fg="red")
+            say(styled(f"   ! this should go to {wanted} by rule {scene.rule!r}", fg="red"))
         if not scene.stays:
             self._all_hang_up()
         for name, _ in scene.phones:
@@ -164,7 +164,7 @@ class Show:
             for leg in self._phones.calls():
                 if leg["direction"] == "in" and leg["callId"] not in told:
                     told.add(leg["callId"])
-                    click.echo()
+                    say()
                     self._follow(leg["callId"])
             time.sleep(0.1)
 
@@ -173,14 +173,14 @@ class Show:
         caller = self._leg(call_id)
         line = self._stage.rules.line_by_number.get(caller["to"])
         title = f"{line.title}, {caller['to']}" if line else caller["to"]
-        click.echo(f"   {caller['from']} calls {title}")
+        say(f"   {caller['from']} calls {title}")
         try:
             record = self._phones.wait_for(lambda: self._decided(call_id), PATIENCE)
             for step in record.plan["trace"] if record.plan else ():
                 _tell_step(step)
             self._tell_legs(call_id, leaves=leaves)
         except TimeoutError:
-            click.secho(f"   ! nothing more within {PATIENCE:.0f} s", fg="red")
+            say(styled(f"   ! nothing more within {PATIENCE:.0f} s", fg="red"))
         return self._ending(call_id)
 
     def _decided(self, call_id: str) -> Record | None:
@@ -204,30 +204,30 @@ class Show:
                         self._tell_leg(leg, what)
             if leaves and told:
                 leaves = False
-                click.echo("     the caller hangs up")
+                say("     the caller hangs up")
                 self._phones.hang_up(call_id)
         self._tell_settled(call_id)
 
     def _tell_leg(self, leg: Leg, what: str) -> None:
         name = self._name(leg["to"])
         if what != "rings":
-            click.echo(f"     {name} was not reached: {what}")
+            say(f"     {name} was not reached: {what}")
             return
-        click.echo(f"   → {click.style(name, fg='cyan')} rings: {leg['to']} sees {leg['from']}")
+        say("   → " + styled(name, fg="cyan") + f" rings: {leg['to']} sees {leg['from']}")
         for header in self._shown(leg)["diversionHeader"]:
-            click.echo(f"     and is told why: Diversion: {header}")
+            say(f"     and is told why: Diversion: {header}")
 
     def _tell_settled(self, call_id: str) -> None:
         caller = self._leg(call_id)["from"]
         talking = self._talking_to(call_id)
         if not talking:
             how = "was hung up on" if self._is_refused(call_id) else "is gone"
-            click.echo(f"   {click.style('=', fg='yellow')} {caller} {how}")
+            say("   " + styled("=", fg="yellow") + f" {caller} {how}")
         for name in talking:
             sentence = self._whisper(call_id)
             heard = f" and first hears “{sentence}”" if sentence else ""
-            click.echo(f"     {name} answers{heard}")
-            click.echo(f"   {click.style('=', fg='green')} {caller} talks to {name}")
+            say(f"     {name} answers{heard}")
+            say("   " + styled("=", fg="green") + f" {caller} talks to {name}")
 
     def _ending(self, call_id: str) -> Ending:
         record = self._ledger.load(call_id)
@@ -291,13 +291,13 @@ class Show:
 
     def _tell_hours(self, office: str) -> None:
         zone = self._stage.rules.zone
-        click.echo(
+        say(
             "Rules          a copy of routing_rules.yaml with the office hours moved to "
-            f"{self._stage.hours}\n"
-            f"               and every ring cut to {RING}:\n"
-            f"               it is {dt.datetime.now(zone):%H:%M} in {zone}, "
-            f"so the office is {office}"
+            f"{self._stage.hours}"
         )
+        say(f"               and every ring cut to {RING}:")
+        now = dt.datetime.now(zone)
+        say(f"               it is {now:%H:%M} in {zone}, so the office is {office}")
 
 
 def _check_names(rules: RuleSet) -> None:
@@ -306,7 +306,7 @@ def _check_names(rules: RuleSet) -> None:
     phones = {each.reaches for each in SCENES if each.reaches} - set(rules.destinations)
     missing = sorted(lines | phones | ({MOVED} - set(rules.schedules)))
     if missing:
-        raise click.ClickException(
+        raise Failure(
             "the demo tells of the rules that come with the project, and routing_rules.yaml has "
             f"no {', '.join(missing)} any more. Bring the file back, and keep your own rules in "
             "another one, which ROUTING_RULES names"
@@ -314,13 +314,13 @@ def _check_names(rules: RuleSet) -> None:
 
 
 def _tell_step(step: dict[str, Any]) -> None:
-    mark = click.style("✓", fg="green") if step["held"] else click.style("✗", dim=True)
-    click.echo(f"     {mark} {step['rule']}: {step['because']}")
+    mark = styled("✓", fg="green") if step["held"] else styled("✗", dim=True)
+    say("     " + mark + f" {step['rule']}: {step['because']}")
 
 
 def _tell_how(stage: Stage, line: str, phone: str) -> None:
     control = f"curl -s {stage.phones.origin}/_control"
-    click.echo(f"""
+    told = f"""
 Everything stays up until Ctrl-C. From another terminal:
 
 a call           {control}/calls -d '{{"from": "+14155550123", "to": "{line}"}}'
@@ -330,7 +330,9 @@ what was sent    {control}/log
 is all well      curl -s {stage.service_url}/readyz
 look back        LEDGER_URL={stage.ledger_url} {sys.argv[0]} calls list
 other rules      edit {stage.rules_file}; in force within a second
-the log          {stage.log}""")
+the log          {stage.log}"""
+    for each in told.splitlines():
+        say(each)
 
 
 def _summary(results: list[tuple[Scene, Ending]]) -> bool:
@@ -342,11 +344,12 @@ def _summary(results: list[tuple[Scene, Ending]]) -> bool:
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     marks = [" ", *("✓" if end.is_as(scene) else "✗" for scene, end in results)]
-    click.echo()
+    say()
     for mark, row in zip(marks, rows, strict=True):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        click.secho(f"{mark} {'  '.join(cells)}".rstrip(), bold=mark == " ")
+        say(styled(f"{mark} {'  '.join(cells)}".rstrip(), bold=mark == " "))
     good = "✗" not in marks
     ended = "each ended as it should" if good else "not each ended as it should"
-    click.secho(f"\n{len(results)} calls, {ended}", fg="green" if good else "red")
+    say()
+    say(styled(f"{len(results)} calls, {ended}", fg="green" if good else "red"))
     return good

@@ -58,7 +58,7 @@ def _ending(walked: Walk) -> dict[str, Any] | None:
     return {"action": "reject"}
 
 
-def as_text(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> str:
+def as_lines(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> list[str]:
     """Return the route for people to read; the first `failed` attempts did not connect."""
     chosen = walked.route
     line = f"line {chosen.line}" if chosen.line else "no line"
@@ -69,7 +69,7 @@ def as_text(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> st
         f"  {'✓' if step.held else '✗'} {step.rule:<{width}}  {step.because}"
         for step in chosen.trace.steps
     ]
-    lines.append(f"\nrule {chosen.rule!r}: {chosen.action}")
+    lines += ["", f"rule {chosen.rule!r}: {chosen.action}"]
     lines += [f"  not dialed: {skip.destination}, {skip.because}" for skip in walked.skipped]
     for number, attempt in enumerate(walked.attempts, 1):
         end = "did not connect" if number <= failed else "answers"
@@ -77,7 +77,7 @@ def as_text(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> st
     ending = _ending(walked)
     if ending:
         lines.append(f"  then {json.dumps(ending.get('announce', ending), ensure_ascii=False)}")
-    return "\n".join(lines)
+    return lines
 
 
 def _ringing(attempt: Attempt) -> str:

@@ -1,8 +1,13 @@
-"""What the commands share: reading the rules, problems in lines, JSON on stdout."""
+"""What the commands share: reading the rules, problems in lines, and the one door to a terminal.
+
+Callers choose much of what is shown. So whatever a command prints goes through `say`, `print_json`
+or a `Failure`, and nothing in it can move the cursor, colour a word, or look like another line.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -23,9 +28,64 @@ if TYPE_CHECKING:
     from routing.problems import Problem
     from routing.rules import RuleSet
 
+_UNSEEN = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    r"\U000e0100-\U000e01ef]"
+)
+"""Characters that Unicode counts as printable, and that nobody sees."""
 _A_WHILE = 1.0
 """Seconds after which progress is shown."""
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+
+
+class Printable(str):
+    """Text that is fit for a terminal, with our colours in it. What is added to it is made so."""
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> Printable:
+        return Printable(str(self) + str(printable(other)))
+
+    def __radd__(self, other: str) -> Printable:
+        return Printable(str(printable(other)) + str(self))
+
+
+def printable(text: str) -> Printable:
+    """Return a text in which whatever is not printable is escaped, line breaks too."""
+    if isinstance(text, Printable):
+        return text
+    if _is_seen(text):
+        return Printable(text)
+    shown = (each if _is_seen(each) else each.encode("unicode_escape").decode() for each in text)
+    return Printable("".join(shown))
+
+
+def _is_seen(text: str) -> bool:
+    return text.isprintable() and not _UNSEEN.search(text)
+
+
+def styled(text: str, **style: Any) -> Printable:
+    """Return a text in colour."""
+    return Printable(click.style(str(printable(text)), **style))
+
+
+def say(line: str = "", *, err: bool = False) -> None:
+    """Print one line."""
+    click.echo(str(printable(line)), err=err)
+
+
+class Failure(click.ClickException):
+    """A command that cannot do what was asked; the text says why."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(map(printable, lines)))
+
+
+class WrongUsage(click.UsageError):
+    """A command was asked in a way that it cannot understand; the text says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(str(printable(message)))
 
 
 def rules_path(given: str | None) -> Path:
@@ -37,7 +97,7 @@ def service_ledger() -> Ledger:
     """Return the ledger of the service; one that the service does not use is no good to anybody."""
     service = current_app.extensions["callrouter"]
     if service.settings.has_other_disk:
-        raise click.ClickException(
+        raise Failure(
             f"the ledger is a file, and this dyno, {service.settings.dyno}, does not share the "
             "files of the one that serves: nothing would be read or set here. Add Redis, which "
             "sets REDIS_URL (heroku addons:create heroku-redis)"
@@ -54,7 +114,7 @@ def text_of(path: Path) -> str:
     try:
         return text_of_rules(path.read_bytes())
     except OSError as error:
-        raise click.UsageError(f"{path}: {error.strerror or error}") from None
+        raise WrongUsage(f"{path}: {error.strerror or error}") from None
 
 
 def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
@@ -65,7 +125,7 @@ def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
         if as_json:
             print_problems(error.errors, error.warnings)
         for problem in () if as_json else error.errors:
-            click.echo(problem_line(path, "error", problem), err=True)
+            say(problem_line(path, "error", problem), err=True)
         raise click.exceptions.Exit(1) from None
 
 
@@ -87,7 +147,7 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
         return name
     hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
     more = " that has a capacity" if what == "destination" else ""
-    raise click.UsageError(f"no {what}{more} is called {name!r}{hint}")
+    raise WrongUsage(f"no {what}{more} is called {name!r}{hint}")
 
 
 def caller_of(rules: RuleSet, option: str, given: str | None) -> str:
@@ -97,14 +157,14 @@ def caller_of(rules: RuleSet, option: str, given: str | None) -> str:
     try:
         return calling_party(given, rules.allow)
     except Wrong as wrong:
-        raise click.UsageError(f"{option}: {wrong}") from None
+        raise WrongUsage(f"{option}: {wrong}") from None
 
 
 def called_number(rules: RuleSet, given: str) -> str:
     """Return the number or SIP URI that `--to` names, in normal form, where it names no line."""
     if not (looks_like_number(given) or looks_like_uri(given)):
         hint = did_you_mean(given, rules.lines)
-        raise click.UsageError(f"--to: no line is called {given!r}, and it is no number{hint}")
+        raise WrongUsage(f"--to: no line is called {given!r}, and it is no number{hint}")
     return caller_of(rules, "--to", given)
 
 
@@ -119,24 +179,22 @@ def pairs(
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise click.UsageError(f"{option}: write {pair}={values[0]}")
+            raise WrongUsage(f"{option}: write {pair}={values[0]}")
         found[known(_KINDS[option], name, names)] = known("state", value, values)
     return found
 
 
-def problem_line(path: Path, kind: str, problem: Problem) -> str:
+def problem_line(path: Path, kind: str, problem: Problem) -> Printable:
     """Return a problem as compilers print them: file:line:column: kind: …."""
     where = f"{problem.path}: " if problem.path else ""
     colour = "red" if kind == "error" else "yellow"
-    place = f"{path}:{problem.line}:{problem.column}"
-    return f"{place}: {click.style(kind, fg=colour)}: {where}{problem.message} [{problem.code}]"
+    place = f"{path}:{problem.line}:{problem.column}: "
+    return place + styled(kind, fg=colour) + f": {where}{problem.message} [{problem.code}]"
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON document."""
-    text = json.dumps(data, indent=2, ensure_ascii=False)
-    # Half of a surrogate pair, which an event may hold, can only be written as an escape.
-    click.echo(text.encode(errors="backslashreplace"))
+    """Print one JSON document, in ASCII without control characters."""
+    click.echo(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
 
 
 @contextmanager

@@ -10,9 +10,10 @@ import click
 
 from commands.check import check
 from commands.compare import diff, replay
-from commands.explanation import as_data, as_text
+from commands.explanation import as_data, as_lines
 from commands.output import (
     JSON_OPTION,
+    WrongUsage,
     called_number,
     caller_of,
     good_rules,
@@ -20,6 +21,8 @@ from commands.output import (
     pairs,
     print_json,
     rules_path,
+    say,
+    styled,
 )
 from commands.timeline import timeline_command
 from routing.callers import is_withheld
@@ -75,10 +78,10 @@ def test(file: str | None, as_json: bool) -> None:
         print_json({"passed": passed, "failed": len(failed), "results": listed})
     else:
         for each in judged:
-            mark = click.style("pass", fg="green") if each.passed else click.style("FAIL", fg="red")
+            mark = styled("pass", fg="green") if each.passed else styled("FAIL", fg="red")
             because = "" if each.passed else f": {each.because}"
-            click.echo(f"{mark} {path}:{each.place}{because}")
-        click.echo(f"{passed} passed, {len(failed)} failed")
+            say(mark + f" {path}:{each.place}{because}")
+        say(f"{passed} passed, {len(failed)} failed")
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -112,7 +115,8 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     if as_json:
         print_json(as_data(walked))
     else:
-        click.echo(as_text(call, walked, len(outcomes), found.zone))
+        for line in as_lines(call, walked, len(outcomes), found.zone):
+            say(line)
 
 
 def _call(found: RuleSet, to: str, given: dict[str, Any]) -> Call:
@@ -134,4 +138,4 @@ def _instant(found: RuleSet, at: str | None) -> dt.datetime:
     try:
         return instant(at, found.zone)
     except Wrong as wrong:
-        raise click.UsageError(f"--at: {wrong}") from None
+        raise WrongUsage(f"--at: {wrong}") from None

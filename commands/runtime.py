@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from callflow.ledger import OVERRIDE, PRESENCE, LedgerError, Setting
-from commands.output import JSON_OPTION, good_rules, known, print_json, rules_path, service_ledger
+from commands.output import (
+    JSON_OPTION,
+    Failure,
+    WrongUsage,
+    good_rules,
+    known,
+    print_json,
+    rules_path,
+    say,
+    service_ledger,
+)
 from routing.problems import Wrong
 from routing.reading.values import instant
 from routing.words import OVERRIDES, PRESENCE_STATES
@@ -46,7 +56,7 @@ def set_override(schedule: str, state: str, until: str, as_json: bool) -> None:
     if as_json:
         print_json(_as_data("schedule", setting))
         return
-    click.echo(f"{name} is {state} until {_shown(end, rules.schedules[name].zone)}")
+    say(f"{name} is {state} until {_shown(end, rules.schedules[name].zone)}")
 
 
 @override.command("list")
@@ -64,11 +74,11 @@ def clear_override(schedule: str, as_json: bool) -> None:
     with _ledger() as ledger:
         cleared = ledger.clear(OVERRIDE, schedule)
     if not cleared:
-        raise click.ClickException(f"no override is set for {schedule!r}")
+        raise Failure(f"no override is set for {schedule!r}")
     if as_json:
         print_json({"schedule": schedule, "state": None, "until": None})
         return
-    click.echo(f"{schedule} follows the rules file again")
+    say(f"{schedule} follows the rules file again")
 
 
 @click.group("presence")
@@ -93,7 +103,7 @@ def set_presence(person: str, state: str, until: str | None, as_json: bool) -> N
         print_json(_as_data("person", setting))
         return
     shown = f" until {_shown(end, rules.zone)}" if end else ""
-    click.echo(f"{name} is {state}{shown}")
+    say(f"{name} is {state}{shown}")
 
 
 @presence.command("list")
@@ -110,9 +120,9 @@ def _list(kind: str, what: str, as_json: bool) -> None:
         print_json([_as_data(what, each) for each in found])
         return
     for each in found:
-        click.echo(f"{each.name}: {each.value}" + (f" until {_utc(each.until)}" * bool(each.until)))
+        say(f"{each.name}: {each.value}" + (f" until {_utc(each.until)}" * bool(each.until)))
     if not found:
-        click.echo("nothing is set")
+        say("nothing is set")
 
 
 def _as_data(what: str, setting: Setting) -> dict[str, str | None]:
@@ -124,16 +134,16 @@ def _ledger() -> Iterator[Ledger]:
     try:
         yield service_ledger()
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failure(str(error)) from None
 
 
 def _end(until: str, zone: ZoneInfo | None) -> float:
     try:
         end = instant(until, zone).timestamp()
     except Wrong as wrong:
-        raise click.UsageError(f"--until: {wrong}") from None
+        raise WrongUsage(f"--until: {wrong}") from None
     if end <= time.time():
-        raise click.UsageError(f"--until: {until} has passed")
+        raise WrongUsage(f"--until: {until} has passed")
     return end
 
 

@@ -19,11 +19,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import click
 import requests
 import yaml
 
 from callflow.sqlite import SqliteLedger
+from commands.output import Failure
 from emulator import Emulator
 from routing.reader import read
 
@@ -98,8 +98,8 @@ class Stage:
         try:
             self.phones.wait_for(self._is_ready, PATIENCE)
         except TimeoutError:
-            tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
-            raise click.ClickException(f"the service is not ready; its log ends:\n{tail}") from None
+            tail = self.log.read_text(errors="replace").splitlines()[-5:]
+            raise Failure("the service is not ready; its log ends:", *tail) from None
 
     def _is_ready(self) -> bool:
         """Whether the service is ready with the rules that were written last."""

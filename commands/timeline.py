@@ -12,16 +12,19 @@ import click
 from callflow.ledger import OVERRIDE, LedgerError
 from commands.output import (
     JSON_OPTION,
+    Failure,
+    WrongUsage,
     caller_of,
     good_rules,
     known,
     pairs,
     print_json,
     rules_path,
+    say,
     service_ledger,
 )
 from commands.timeline_svg import as_svg
-from commands.timeline_text import as_text
+from commands.timeline_text import as_lines
 from routing.dates import parse_date
 from routing.problems import Wrong
 from routing.reading.values import instant
@@ -71,14 +74,16 @@ def timeline_command(
     if as_json:
         print_json(as_data(found))
     elif not svg:
-        click.echo(as_text(found), color=False if os.environ.get("NO_COLOR") else None)
+        click.get_current_context().color = False if os.environ.get("NO_COLOR") else None
+        for each in as_lines(found):
+            say(each)
 
 
 def _date(text: str) -> dt.date:
     try:
         return parse_date(text)
     except Wrong as wrong:
-        raise click.UsageError(f"--from: {wrong}") from None
+        raise WrongUsage(f"--from: {wrong}") from None
 
 
 def _supposed(rules: RuleSet, given: dict[str, Any], in_force: Iterable[Override]) -> Supposed:
@@ -98,7 +103,7 @@ def _overrides_in_force(rules: RuleSet) -> list[Override]:
     try:
         found = service_ledger().settings(OVERRIDE, now)
     except LedgerError as error:
-        raise click.ClickException(str(error)) from None
+        raise Failure(str(error)) from None
     start = dt.datetime.fromtimestamp(int(now), dt.UTC)
     return [
         Override(each.name, each.value, start, _end(each.until))
@@ -122,9 +127,9 @@ def _override(rules: RuleSet, text: str) -> Override:
     try:
         found = Override(name, state, instant(start, zone), instant(end, zone))
     except Wrong as wrong:
-        raise click.UsageError(f"--override: {wrong}") from None
+        raise WrongUsage(f"--override: {wrong}") from None
     if not found.lasts():
-        raise click.UsageError(f"--override: {times} ends before it begins")
+        raise WrongUsage(f"--override: {times} ends before it begins")
     return found
 
 

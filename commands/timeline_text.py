@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
+from commands.output import Printable, styled
 from routing.clocks import DAY
 from routing.timeline import clock
 
@@ -45,13 +44,15 @@ def supposition(timeline: Timeline) -> str:
     return f"For {supposed.who}, when {busy} {verb} busy and {present}."
 
 
-def as_text(timeline: Timeline) -> str:
-    """Return the timeline for people to read."""
+def as_lines(timeline: Timeline) -> Iterator[str]:
+    """Yield the timeline for people to read."""
     names = letters(timeline)
-    parts = [f"{supposition(timeline)} Times in {timeline.zone.key}."]
-    parts += ["\n".join(_line(each, names)) for each in timeline.lines]
-    parts.append("A small letter: others are reached too in that half hour. *: see the day below.")
-    return "\n\n".join(parts)
+    yield f"{supposition(timeline)} Times in {timeline.zone.key}."
+    yield ""
+    for each in timeline.lines:
+        yield from _line(each, names)
+        yield ""
+    yield "A small letter: others are reached too in that half hour. *: see the day below."
 
 
 def times(day: Day, names: Mapping[Reach, str]) -> list[str]:
@@ -68,30 +69,29 @@ def times(day: Day, names: Mapping[Reach, str]) -> list[str]:
 
 def _line(line: LineTimeline, names: Mapping[Reach, str]) -> Iterator[str]:
     title = "" if line.line.title == line.line.name else f" ({line.line.title})"
-    yield click.style(f"{line.line.name}{title}: {', '.join(line.line.numbers)}", bold=True)
+    yield styled(f"{line.line.name}{title}: {', '.join(line.line.numbers)}", bold=True)
     yield ""
     yield " " * _MARGIN + "".join(f"{hour:02}  " for hour in range(0, 24, 2)).rstrip()
     for day in line.days:
         mark = " *" if day.notes else ""
-        yield f"{_date(day):<{_MARGIN}}{_row(day, names)}{mark}"
+        yield f"{_date(day):<{_MARGIN}}" + _row(day, names) + mark
     yield ""
     yield from _exact(line, names)
     yield ""
     for reach, rules in line.rules_by_reach().items():
         letter = _coloured(names[reach], reach, names)
-        yield f"{letter}  {short(str(reach), 100)}  (rule: {', '.join(rules)})"
+        yield letter + f"  {short(str(reach), 100)}  (rule: {', '.join(rules)})"
 
 
 def _date(day: Day) -> str:
     return f"{day.wall.date:%a %d %b}"
 
 
-def _row(day: Day, names: Mapping[Reach, str]) -> str:
-    cells = [_cell(day, start, names) for start in range(0, DAY, _CELL)]
-    return "".join(cells)
+def _row(day: Day, names: Mapping[Reach, str]) -> Printable:
+    return Printable("".join(_cell(day, start, names) for start in range(0, DAY, _CELL)))
 
 
-def _cell(day: Day, start: int, names: Mapping[Reach, str]) -> str:
+def _cell(day: Day, start: int, names: Mapping[Reach, str]) -> Printable:
     """Return the letter of whom most of the half hour reaches, small if it is not the only one."""
     seconds: dict[Reach, int] = {}
     for span, reach in day.pieces:
@@ -99,15 +99,15 @@ def _cell(day: Day, start: int, names: Mapping[Reach, str]) -> str:
         if overlap > 0:
             seconds[reach] = seconds.get(reach, 0) + overlap
     if not seconds:
-        return " "
+        return Printable(" ")
     most = max(seconds, key=lambda reach: seconds[reach])
     letter = names[most] if len(seconds) == 1 else names[most].lower()
     return _coloured(letter, most, names)
 
 
-def _coloured(letter: str, reach: Reach, names: Mapping[Reach, str]) -> str:
+def _coloured(letter: str, reach: Reach, names: Mapping[Reach, str]) -> Printable:
     place = list(names).index(reach)
-    return click.style(letter, fg="black", bg=f"bright_{_COLOURS[place % len(_COLOURS)]}")
+    return styled(letter, fg="black", bg=f"bright_{_COLOURS[place % len(_COLOURS)]}")
 
 
 def _exact(line: LineTimeline, names: Mapping[Reach, str]) -> Iterator[str]:

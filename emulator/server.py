@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from emulator import api, control
+from emulator.browsers import is_from_a_page
 from emulator.messages import Answer, Request, json_answer
 from emulator.platform import Platform, Settings
 
@@ -178,6 +179,8 @@ class Emulator:
     def _route(self, request: Request) -> Answer:
         if request.segments[:1] == ["v1"]:
             return api.handle(self.platform, request)
+        if is_from_a_page(request.headers):
+            return json_answer(403, {"error": "the controls are not for pages in a browser"})
         if (request.method, request.path) == ("POST", "/_control/reset"):
             self.reset()
             return json_answer(200, {})

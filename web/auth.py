@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from web import metrics
 from web.errors import too_many_tries, unauthorized
-from web.tries import address_of, is_local
+from web.origin import address_of, is_local
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,8 +11,8 @@ from callflow.ledger import LedgerError
 from web import metrics
 from web.auth import bearer_matches, refusal
 from web.errors import error
+from web.origin import is_local
 from web.readiness import loops_of, numbers_of, platform_of, utc, warnings_of
-from web.tries import is_local
 
 if TYPE_CHECKING:
     from callflow.account import Account
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from callflow.rulebook import Rulebook
     from settings import Settings
     from web.tries import Tries
+
+
+_IN_THE_LOG = "the log says what"
+_NAMES = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
 
 
 def blueprint(
@@ -41,7 +46,8 @@ def blueprint(
     def readyz() -> tuple[Response, int]:
         state = readiness(settings, rulebook, ledger)
         state |= background(settings, rulebook, loops, account, ready=state["ready"])
-        return jsonify(state), 200 if state["ready"] else 503
+        told = state if is_local(request.environ) else _public(state, rulebook)
+        return jsonify(told), 200 if state["ready"] else 503
 
     @routes.get("/metrics")
     def prometheus() -> Response:
@@ -88,6 +94,24 @@ def background(
             *(f"{name}: {because}" for name, because in settings.doubts().items()),
             *warnings_of(numbers, rules),
         ],
+    }
+
+
+def _public(state: dict[str, Any], rulebook: Rulebook) -> dict[str, Any]:
+    """Return what strangers may read: what is wrong and where, never a value, a path or a host."""
+    told: dict[str, Any] = _without_details(state)
+    told["rules"]["lastError"] = rulebook.status.public
+    said = [line.partition(":")[0] for line in state["settings"]["missing"]]
+    told["settings"]["missing"] = _NAMES.findall(" ".join(said))
+    return told
+
+
+def _without_details(part: Any) -> Any:
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _IN_THE_LOG if key == "lastError" and value else _without_details(value)
+        for key, value in part.items()
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 LIMIT = 20
 """Wrong tries of one address within PERIOD that are answered as such."""
@@ -18,35 +17,6 @@ PERIOD = 60.0
 """Seconds; also how long an address must be quiet after too many tries."""
 ADDRESSES = 4096
 """Addresses that are remembered; the one that was heard of longest ago is forgotten first."""
-
-_LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
-_NEAR = re.compile(
-    r"$|127\.|10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\."
-    r"|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|::1$|::ffff:|f[cd]|fe80:",
-    re.IGNORECASE,
-)
-
-
-def is_local(environ: Mapping[str, str]) -> bool:
-    """Return whether a request comes from this host, and not through a proxy on it.
-
-    Behind a proxy of the same host everybody seems to come from loopback.
-    """
-    forwarded = "HTTP_X_FORWARDED_FOR" in environ or "HTTP_FORWARDED" in environ
-    return not forwarded and bool(_LOOPBACK.match(environ.get("REMOTE_ADDR", "")))
-
-
-def address_of(environ: Mapping[str, str]) -> str:
-    """Return the address that a request comes from: the peer, or who spoke to the host's proxy.
-
-    Only the last entry of X-Forwarded-For is the proxy's; what stands before it came in.
-    """
-    peer = environ.get("REMOTE_ADDR", "")
-    forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-    if not forwarded or not _NEAR.match(peer):
-        return peer
-    last = forwarded.rpartition(",")[2].strip()[:64]
-    return last.partition(":")[0] if "." in last else last  # some proxies add the port
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ExpectationFailed,
     LimitRequestHeaders,
@@ -23,9 +24,14 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
     ParseException,
     UnsupportedTransferCoding,
 )
-from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+from gunicorn.http.message import Request  # type: ignore[import-untyped]
+from gunicorn.http.parser import Parser  # type: ignore[import-untyped]
 from gunicorn.http.unreader import SocketUnreader  # type: ignore[import-untyped]
-from gunicorn.util import close, write_nonblock  # type: ignore[import-untyped]
+from gunicorn.util import (  # type: ignore[import-untyped]
+    close,
+    close_graceful,
+    write_nonblock,
+)
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 
@@ -33,8 +39,13 @@ class TooSlowError(ParseException):  # type: ignore[misc]
     """A request did not arrive in time."""
 
 
+class TooLargeError(ParseException):  # type: ignore[misc]
+    """More of a request has arrived than is read."""
+
+
 _STATUS = {
     TooSlowError: "408 Request Timeout",
+    TooLargeError: "431 Request Header Fields Too Large",
     LimitRequestLine: "414 URI Too Long",
     ExpectationFailed: "417 Expectation Failed",
     LimitRequestHeaders: "431 Request Header Fields Too Large",
@@ -42,7 +53,19 @@ _STATUS = {
 }
 _BODY = json.dumps({"error": {"code": "bad-request", "message": "this is no HTTP request"}})
 _ARRIVAL = 10.0
-"""Seconds within which a body must arrive, and for which an answer may find no room."""
+"""Seconds within which a request must arrive, and for which an answer may find no room."""
+_LARGEST_HEAD = 64 * 1024
+"""Bytes of a request before its body."""
+_LARGEST_BODY = 512 * 1024
+"""Bytes of a body as it travels: chunks of a single byte take six times what they hold."""
+_MOST_UNREAD = 64 * 1024
+"""Bytes of a body that nobody has read and that is read away, so that the connection stays."""
+_READ = 2 * 1024
+"""Bytes that are read at a time; other connections have their turn before the next."""
+_PAUSE = 1e-9
+"""Seconds before a further read of a request: long enough for gevent to look at all sockets."""
+_PARTING = 1.0
+"""Seconds in which a client that still sends can read its answer before we close."""
 _LINGER = 0.5
 """Seconds that a stopping worker leaves to a request which may be on its way already."""
 
@@ -115,28 +138,40 @@ class Worker(GeventWorker):  # type: ignore[misc]
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Answer the requests of one connection."""
         arrivals = _Arrivals(client, self.cfg.keepalive)
-        parser = RequestParser(self.cfg, client, addr)
+        parser = _Parser(self.cfg, client, addr)
         parser.unreader = arrivals
-        request = None
+        is_read = True
         try:
             while True:
                 self._waiting.add(arrivals)
                 request = next(parser)
                 self._waiting.discard(arrivals)
+                arrivals.begin_body()
                 client.settimeout(_ARRIVAL)
-                self.handle_request(listener.getsockname(), request, client, addr)
-                request = None
-                if not parser.finish_body():  # what nobody read is not the next request
+                is_last = self._answers_last(listener, request, client, addr)
+                is_read = _discards_body(parser, arrivals)
+                if is_last or not is_read:
                     return
                 if arrivals.begin():  # it asks for more at once: others are served in between
                     gevent.sleep(0)
         except (StopIteration, NoMoreData, OSError):
             return  # the client has gone, or does not read its answer, which is as good
         except Exception as error:  # noqa: BLE001 - whatever it is, it has an answer
-            self.handle_error(request, client, addr, error)
+            is_read = False
+            self.handle_error(None, client, addr, error)
         finally:
             self._waiting.discard(arrivals)
+            if not is_read:
+                close_graceful(client, _PARTING)
             close(client)
+
+    def _answers_last(self, listener: Any, request: Any, client: Any, addr: Any) -> bool:
+        """Answer a request; return whether it was the last one of its connection."""
+        try:
+            self.handle_request(listener.getsockname(), request, client, addr)
+        except StopIteration:
+            return True
+        return False
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read."""
@@ -153,36 +188,91 @@ class Worker(GeventWorker):  # type: ignore[misc]
             write_nonblock(client, answer.encode())
 
 
+class _Request(Request):  # type: ignore[misc]
+    """A request, which knows if its connection can be used for another one."""
+
+    def should_close(self) -> bool:
+        """Return whether no request follows: the client says so, or too much is left unread."""
+        return bool(super().should_close() or self.body.failed or self._rest() > _MOST_UNREAD)
+
+    def _rest(self) -> int:
+        """Return how many bytes of the body are to come; in chunks, how many have come so far."""
+        reader = self.body.reader
+        if isinstance(reader, ChunkedReader):
+            return int(self.unreader.taken) if reader.parser else 0
+        return int(reader.length)
+
+
+class _Parser(Parser):  # type: ignore[misc]
+    """Reads the requests of a connection."""
+
+    mesg_class = _Request
+
+
+def _discards_body(parser: Any, arrivals: _Arrivals) -> bool:
+    """Read away what nobody has read of a body; return whether the next request can be read."""
+    arrivals.begin_rest()
+    try:
+        return bool(parser.finish_body())
+    except (ParseException, OSError):
+        return False
+
+
 class _Arrivals(SocketUnreader):  # type: ignore[misc]
-    """Reads what a client sends; a request that has begun must arrive in time."""
+    """Reads what a client sends: so much of each part of a request, and in time.
+
+    `taken` counts the bytes of the part at hand that have arrived. Others have their turn before
+    each read, for a client that never pauses would otherwise have the worker to itself.
+    """
 
     def __init__(self, sock: Any, patience: float) -> None:
         super().__init__(sock)
         self._patience = patience
         self._deadline: float | None = None
+        self.taken = 0
+        self._most = _LARGEST_HEAD
 
-    def chunk(self, size_hint: int | None = None) -> bytes:
+    def chunk(self, size_hint: int | None = None) -> bytes:  # noqa: ARG002 - gunicorn's signature
         """Return what has arrived; nothing when the client has gone, or is idle for too long."""
-        now = time.monotonic()
-        left = self._patience if self._deadline is None else self._deadline - now
+        gevent.sleep(0 if self._deadline is None else _PAUSE)
+        left = self._left()
         if left <= 0:
             raise TooSlowError
+        if self.taken >= self._most:
+            raise TooLargeError
         self.sock.settimeout(left)
         try:
-            data: bytes = super().chunk(size_hint)
+            data: bytes = self.sock.recv(min(_READ, self._most - self.taken))
         except TimeoutError:
             if self._deadline is None:
                 return b""
             raise TooSlowError from None
         if self._deadline is None:
             self._deadline = time.monotonic() + _ARRIVAL
+        self.taken += len(data)
         return data
+
+    def _left(self) -> float:
+        return self._patience if self._deadline is None else self._deadline - time.monotonic()
 
     def begin(self) -> bool:
         """Wait for the next request; return whether it has begun already."""
-        has_begun = bool(self.buf.tell())
+        has_begun = self._begin(_LARGEST_HEAD)
         self._deadline = time.monotonic() + _ARRIVAL if has_begun else None
         return has_begun
+
+    def begin_body(self) -> None:
+        """Read the body of the request."""
+        self._begin(_LARGEST_BODY)
+
+    def begin_rest(self) -> None:
+        """Read what is left of the body."""
+        self._begin(_MOST_UNREAD)
+
+    def _begin(self, most: int) -> bool:
+        """Allow so many bytes from here; return whether some have arrived already."""
+        self.taken, self._most = self.buf.tell(), most
+        return self.taken > 0
 
     def end(self) -> None:
         """Read no more, unless a request has begun."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from callflow.sqlite import SqliteLedger
 from tests.scenario.rules import PLAIN
-from tests.service import CALLBACKS, LEGS, PAIRS, Service, event, new_call_id, run
+from tests.service import CALLBACKS, LEGS, PAIRS, Service, event, new_call_id, run, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +206,7 @@ def token_of_a_real_leg(sender: Sender) -> str:
     body = json.dumps(event("answer", call_id, PLAIN)).encode()
     assert sender.send("POST", CALLBACKS, body) == 200
     url = sender.service.transfers(call_id)[0].body["callbackUrl"]
+    wait_until(lambda: held(sender.service)[1][0].holder is None)  # all is noted
     return str(url.rpartition("/")[2])
 
 

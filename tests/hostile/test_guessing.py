@@ -87,6 +87,21 @@ class TestGuessing:
         assert get(METRICS, "192.0.2.98") == 200
         assert ask(service, RIGHT, "192.0.2.98").status_code == 429
 
+    def test_a_proxy_may_write_an_address_in_any_way(self, service: Service) -> None:
+        statuses = [
+            ask(service, wrong(n), f"[2001:db8:7::{n:x}]:{40_000 + n}").status_code
+            for n in range(LIMIT + 1)
+        ]
+        assert statuses == [401] * LIMIT + [429]
+        assert ask(service, RIGHT, "2001:DB8:7:0::1").status_code == 429
+        assert ask(service, RIGHT, "[2001:db8:8::1]:40000").status_code == 200
+        # Addresses of the old kind, written as ones of the new, are as many as they were.
+        for number in range(LIMIT + 1):
+            assert ask(service, wrong(number), f"::ffff:192.0.2.{200 + number}").status_code == 401
+        assert ask(service, RIGHT, "::ffff:192.0.2.250").status_code == 200
+        assert guess(service, "::ffff:192.0.2.251", LIMIT + 1)[-1] == 429
+        assert ask(service, wrong(), "192.0.2.251:4711").status_code == 429
+
     def test_it_is_counted_and_logged_once_a_minute(self, service: Service) -> None:
         address = "192.0.2.55"
         guess(service, address, LIMIT + 3)

@@ -8,6 +8,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 
 from logs import JsonFormatter
 from tests.scenario.rules import PLAIN, RULES
@@ -76,6 +78,44 @@ def test_a_line_stays_a_line(talkative: Service, payload: str) -> None:
     talkative.write_rules(RULES)
     wait_until(lambda: len(talkative.logged("rules-loaded", before)) == 2)
     check_lines(talkative)
+
+
+SEPARATORS = [
+    *("", "", "", " ", "-", ".", "/", "(", ") ", ")-", " - ", "_", ",", "~", "*", "#", "\t"),
+    *("\u2011", "\u2013", "\u00a0", "\u202f", "\u00b7", "\u200b", "%20", "%2D", "%2e", "%2F"),
+    *("%28", "%29%20", "%2520", "%C2%A0", "%E2%80%91"),
+]
+BEFORE = [
+    *("", "+", "%2B", "%252B", "sip:", "sip:+", "tel:", "sip:u", "x", "a-", "c-", "from "),
+    "(",
+]
+AFTER = ["", "@example.org", "x", "x@example.org", ";user=phone", " left", ".", "-x", ")", "&x=y"]
+
+
+@st.composite
+def spelled(draw: st.DrawFn) -> tuple[str, str]:
+    """A number of seven to fifteen digits, and a way to write it."""
+    digits = draw(st.text("0123456789", min_size=7, max_size=15))
+    apart = st.sampled_from(SEPARATORS)
+    encode = st.sampled_from(["{}", "{}", "{}", "%3{}"])
+    written = "".join(draw(encode).format(each) + draw(apart) for each in digits[:-1]) + digits[-1]
+    return digits, draw(st.sampled_from(BEFORE)) + written + draw(st.sampled_from(AFTER))
+
+
+@given(spelled())
+@example(("19195550102", "sip:1-919-555-0102@example.org"))
+@settings(max_examples=1000)
+def test_no_way_to_write_a_number_shows_it(number: tuple[str, str]) -> None:
+    digits, text = number
+    assume(not re.search(r"\d{4}-[01]\d-[0-3]\d|(\d+\.){3}\d", text))  # dates, addresses
+    shown = re.sub(r"%(25)*3(?=\d)", "", JsonFormatter().line(0, "INFO", "x", text, {"x": text}))
+    shown = shown.partition('"message"')[2]
+    assert "***" in shown
+    bare = re.sub(
+        r"%(25)*[2-9A-F][0-9A-F]|\\u[0-9a-f]{4}|\\t|[ ()./_,~#*-]", "", shown.replace("***", "|")
+    )
+    assert not re.search(r"\d{7}", bare), shown
+    assert digits not in bare
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=ascii)

@@ -356,3 +356,60 @@ def test_flask_command_is_a_plain_command_called_emulator() -> None:
     options = ("--port", "--callback-url", "--user-id", "--token", "--secret", "--host")
     for option in (*options, "--number", "--callback-method", "--no-auto-answer", "--switch"):
         assert option in result.output
+
+
+# Pages in a browser
+
+FOREIGN = {
+    "an origin": {"Origin": "https://evil.example.org"},
+    "an origin on this machine": {"Origin": "http://127.0.0.1:1"},
+    "an origin without a name": {"Origin": "null"},
+    "a form": {"Content-Type": "text/plain"},
+    "a form with a character set": {"Content-Type": "Text/Plain; charset=UTF-8"},
+    "a form with files": {"Content-Type": "multipart/form-data; boundary=x"},
+    "another site": {"Sec-Fetch-Site": "cross-site"},
+    "the same site": {"Sec-Fetch-Site": "same-site"},
+    "a name that was made to mean us": {"Host": "evil.example.org:8055"},
+    "the same without a port": {"Host": "evil.example.org"},
+    "a name that looks like an address": {"Host": "127.0.0.1.example.org:8055"},
+    "a name that looks like ours": {"Host": "localhost.example.org"},
+    "both of a name": {"Host": "evil.example.org", "Origin": "http://evil.example.org"},
+}
+NEAR = {
+    "nothing": {},
+    "what curl sends": {"Content-Type": "application/x-www-form-urlencoded"},
+    "a name": {"Host": "localhost:8055"},
+    "a name of a network": {"Host": "emulator:8055"},
+    "a name of this machine": {"Host": "host.docker.internal:8055"},
+    "another address": {"Host": "[::1]:8055"},
+    "its own origin": {"Host": "localhost:8055", "Origin": "http://localhost:8055"},
+    "a person at a browser": {"Sec-Fetch-Site": "none"},
+}
+CONTROLS = [
+    ("POST", "calls", {"from": CALLER, "to": BUSINESS}),
+    ("GET", "log", None),
+    ("GET", "calls", None),
+    ("POST", "switches", {}),
+    ("DELETE", "faults", None),
+    ("POST", "reset", {}),
+]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_page_in_a_browser_controls_nothing(lab: Lab, name: str) -> None:
+    for prefix in ("_control", "%5fcontrol", "%5Fcontrol"):
+        for method, path, body in CONTROLS:
+            headers = {"Content-Type": "application/json"} | FOREIGN[name]
+            url = f"{lab.emulator.origin}/{prefix}/{path}"
+            answer = requests.request(method, url, json=body, headers=headers, timeout=5)
+            assert answer.status_code in {403, 404}, (method, url)
+            assert prefix != "_control" or answer.status_code == 403
+    assert lab.emulator.calls() == []
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_whoever_is_near_does(lab: Lab, name: str) -> None:
+    for method, path, body in CONTROLS:
+        url = f"{lab.emulator.origin}/_control/{path}"
+        answer = requests.request(method, url, json=body, headers=NEAR[name], timeout=5)
+        assert answer.status_code == 200, (method, url, answer.text)
