@@ -171,8 +171,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.before_request(service.start)
     events = Callbacks(settings, handler, Tries(tell), Hosts(settings.public_url, tell))
     app.register_blueprint(events.blueprint())
-    shortcut = events.shortcut(app.wsgi_app, service.start)
-    app.wsgi_app = only_plain(shortcut)  # type: ignore[method-assign]
+    app.wsgi_app = only_plain(app.wsgi_app)  # type: ignore[method-assign]
     app.register_blueprint(media.blueprint())
     app.register_blueprint(
         health.blueprint(settings, rulebook, ledger, loops, account, Tries(tell))

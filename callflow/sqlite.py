@@ -8,9 +8,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -51,8 +50,6 @@ _PATIENCE = 5.0
 """Seconds that a write waits for another process's write."""
 _PAUSE = 0.0005
 """Seconds between two tries of such a write; SQLite's own waiting gets longer and longer."""
-_TOGETHER = 32
-"""Updates of one transaction, at most."""
 _TIDY_AFTER = 500
 """Updates after which the log is worth to be brought into the file."""
 _LONGEST_LOG = 20_000
@@ -74,40 +71,28 @@ class SqliteLedger:
         self.path = Path(path)
         self._db: sqlite3.Connection | None = None
         self.lock = threading.Lock()
-        self._updates: deque[_Update] = deque()
         self._since_tidy = 0
 
     def update(self, call_id: str, change: Callable[[Record, Callable[[str], int]], T]) -> T:
         """Change the record of a call in one atomic step, making the call known."""
-        update = _Update(call_id, change)
-        self._updates.append(update)
-        time.sleep(0)  # whoever is about to write as well joins in
-        while not update.is_done:
-            self._write_together(update)
-        if update.error is not None:
-            raise update.error
-        return cast("T", update.result)
-
-    def _write_together(self, mine: _Update) -> None:
-        """Write the updates that wait, and `mine`, in one transaction: it costs as much as one."""
-        batch: list[_Update] = []
-        try:
-            with self._write() as db:
-                while self._updates and len(batch) < _TOGETHER:
-                    batch.append(self._updates.popleft())
-                for each in batch:
-                    each.run(db)
-        except BaseException as error:
-            if mine in self._updates:
-                self._updates.remove(mine)
-                raise
-            for each in batch:
-                each.fail(error)
-            if not batch:
-                raise
-        self._since_tidy += len(batch)
-        for each in batch:
-            each.is_done = True
+        with self._write() as db:
+            found = db.execute(
+                "SELECT id, record FROM calls WHERE call_id = ?", (call_id,)
+            ).fetchone()
+            record = load(found[1]) if found else Record(call_id)
+            before = {leg.token: leg.is_open for leg in record.legs}
+            result = change(record, lambda destination: _in_progress(db, destination))
+            entries = dump_entries(record) if record.entries else None
+            record.version += 1
+            call = write_record(db, record, found[0] if found else None)
+            write_legs(db, record, call, before)
+            if entries is not None:
+                db.execute(
+                    "INSERT INTO journal (call, version, entries) VALUES (?, ?, ?)",
+                    (call, record.version, entries),
+                )
+        self._since_tidy += 1
+        return result
 
     def load(self, call_id: str) -> Record | None:
         """Return the record of a call with its plan."""
@@ -245,43 +230,6 @@ class SqliteLedger:
             except (sqlite3.Error, OSError) as error:
                 raise LedgerError(f"the ledger {self.path} cannot be opened: {error}") from error
         return self._db
-
-
-class _Update:
-    """One change of a record, and what came of it."""
-
-    __slots__ = ("call_id", "change", "error", "is_done", "result")
-
-    def __init__(self, call_id: str, change: Callable[[Record, Callable[[str], int]], Any]) -> None:
-        self.call_id, self.change = call_id, change
-        self.is_done = False
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def run(self, db: sqlite3.Connection) -> None:
-        row = db.execute(
-            "SELECT id, record FROM calls WHERE call_id = ?", (self.call_id,)
-        ).fetchone()
-        record = load(row[1]) if row else Record(self.call_id)
-        before = {leg.token: leg.is_open for leg in record.legs}
-        try:
-            self.result = self.change(record, lambda destination: _in_progress(db, destination))
-            entries = dump_entries(record) if record.entries else None
-        except Exception as error:  # noqa: BLE001 - it is raised where the change comes from
-            self.error = error
-            return
-        record.version += 1
-        call = write_record(db, record, row[0] if row else None)
-        write_legs(db, record, call, before)
-        if entries is not None:
-            db.execute(
-                "INSERT INTO journal (call, version, entries) VALUES (?, ?, ?)",
-                (call, record.version, entries),
-            )
-
-    def fail(self, error: BaseException) -> None:
-        """Note that nothing was written."""
-        self.error = self.error or error
 
 
 class _Turn:

@@ -43,7 +43,7 @@ def list_calls(limit: int, as_json: bool) -> None:
             f"{', '.join(_destinations(each)) or '-':<12} {rule}  {each.call_id}"
         )
     for line in busy:
-        click.echo(line)
+        say(line)
 
 
 @calls.command("show")

@@ -22,7 +22,7 @@ from web import errors
 from web.auth import basic_matches, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from callflow.handle import CallHandler
     from catapult.events import Event
@@ -48,48 +48,26 @@ class Callbacks:
         self._hosts = hosts
 
     def blueprint(self) -> Blueprint:
-        """Return the routes."""
+        """Return the routes; people add a slash to the end of a URL, so both may have one."""
         routes = Blueprint("callbacks", __name__)
-        options: Any = {"methods": _METHODS, "provide_automatic_options": False}
+        options: Any = {
+            "methods": _METHODS,
+            "provide_automatic_options": False,
+            "strict_slashes": False,
+        }
 
         @routes.route(CALLS_PATH, **options)
         def catapult() -> Response:
-            return self.answer(request.environ, None) or Response(status=200)
+            return self._answer(request.environ, None)
 
         @routes.route(f"{LEGS_PATH}<token>", **options)
         def leg(token: str) -> Response:
-            return self.answer(request.environ, token) or Response(status=200)
+            return self._answer(request.environ, token)
 
         return routes
 
-    def shortcut(
-        self, wsgi_app: Callable[..., Iterable[bytes]], begin: Callable[[], None]
-    ) -> Callable[..., Iterable[bytes]]:
-        """Return a WSGI application that answers events itself, and has `wsgi_app` do the rest.
-
-        Flask's own dispatch costs as much as everything else that is done for most events. `begin`
-        is called before each of them.
-        """
-
-        def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            path = _path(environ)
-            token = path[len(LEGS_PATH) :] if path.startswith(LEGS_PATH) else None
-            if path != CALLS_PATH and (not token or "/" in token):
-                return wsgi_app(environ, start)
-            begin()
-            try:
-                answer = self.answer(environ, token)
-            except Exception as failure:  # noqa: BLE001 - as Flask would
-                answer = errors.answer_to(failure)
-            if answer is not None:
-                return answer(environ, start)
-            start("200 OK", [("Content-Length", "0")])
-            return ()
-
-        return application
-
-    def answer(self, environ: Mapping[str, Any], token: str | None) -> Response | None:
-        """Take an event, of a leg if there is a `token`; return None, or why it was not taken."""
+    def _answer(self, environ: Mapping[str, Any], token: str | None) -> Response:
+        """Take an event, of a leg if there is a `token`; return the answer to it."""
         settings = self._settings
         if settings.callback_auth:
             name, password = settings.callback_username, settings.callback_password
@@ -101,27 +79,17 @@ class Callbacks:
         now = time.time()
         try:
             event = _event(environ)
-            if not event.call_id:  # a transcription has none ("Catapult: Transcription event")
-                return None
-            if token is None:
-                self._handler.on_event(event, now)
-            else:
+            if token is not None and event.call_id:
                 self._handler.on_leg_event(token, event, now)
+            elif event.call_id:  # a transcription has none ("Catapult: Transcription event")
+                self._handler.on_event(event, now)
         except BadEventError as bad:
             return errors.error(400, bad.code, bad.message)
         except UnknownLegError:
             return errors.error(404, "unknown-leg", "no leg has this address")
         except NotRoutedError:
             return errors.error(503, "not-routed", "the call could not be routed in time")
-        return None
-
-
-def _path(environ: Mapping[str, Any]) -> str:
-    """Return the path without the slash that people add to a URL; an escaped one is no such."""
-    path: str = environ["PATH_INFO"]
-    if path.endswith("/") and environ.get("RAW_URI", path).partition("?")[0].endswith("/"):
-        return path[:-1]
-    return path
+        return Response(status=200)
 
 
 def _event(environ: Mapping[str, Any]) -> Event:
