@@ -46,6 +46,7 @@ VOICES_BY_LOCALE = {
     "it_IT": ("paola", "luca"),
     "en": ("susan", "julie", "kate", "paul", "dave"),  # the page's own samples say `en`
 }
+DEFAULT_VOICE, DEFAULT_LOCALE = "susan", "en_US"
 LOCALES = tuple(VOICES_BY_LOCALE)
 VOICES = tuple(dict.fromkeys(voice for voices in VOICES_BY_LOCALE.values() for voice in voices))
 
@@ -141,6 +142,11 @@ def check_voice(voice: str, locale: str | None) -> str:
         voices = ", ".join(VOICES_BY_LOCALE[locale])
         raise InvalidParameterError("voice", f"{known!r} does not speak {locale}; it has {voices}")
     return known
+
+
+def locales_of(voice: str) -> list[str]:
+    """Return the locales that `voice` speaks."""
+    return [locale for locale, voices in VOICES_BY_LOCALE.items() if voice in voices]
 
 
 def check_flag(parameter: str, value: bool | str) -> bool:

@@ -11,11 +11,13 @@ import click
 from commands import witness
 from commands.output import (
     JSON_OPTION,
+    counted,
     print_json,
     problem_line,
     progress,
     rules_path,
     say,
+    takes_rules,
     text_of,
 )
 from commands.proved import line_data, line_text
@@ -46,7 +48,7 @@ class _Entry(NamedTuple):
 
 
 @click.command("check")
-@click.argument("file", required=False)
+@takes_rules
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @JSON_OPTION
 def check(file: str | None, strict: bool, as_json: bool) -> None:
@@ -95,7 +97,7 @@ def _print(path: Path, entries: list[_Entry], proved: _Proved | None, as_json: b
             say(line)
     counts = Counter(each.severity for each in entries)
     size = _size(proved.rules) if proved else ""
-    say(f"{path}: {_count(counts[ERROR], 'error')}, {_count(counts[WARNING], 'warning')}{size}")
+    say(f"{path}: {counted(counts[ERROR], 'error')}, {counted(counts[WARNING], 'warning')}{size}")
 
 
 def _print_entries(path: Path, entries: list[_Entry], proved: _Proved | None) -> None:
@@ -139,15 +141,11 @@ def _proof_text(entries: Iterable[_Entry], proved: _Proved) -> Iterator[str]:
     yield ""
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _size(rules: RuleSet) -> str:
     count = sum(len(line.rules) for line in rules.lines.values())
     return (
-        f"; {_count(len(rules.lines), 'line')}, {_count(count, 'rule')}, "
-        f"{_count(len(rules.expectations), 'expectation')}"
+        f"; {counted(len(rules.lines), 'line')}, {counted(count, 'rule')}, "
+        f"{counted(len(rules.expectations), 'expectation')}"
     )
 
 

@@ -16,11 +16,13 @@ from commands.output import (
     JSON_OPTION,
     Failure,
     WrongUsage,
+    counted,
     good_rules,
     print_json,
     rules_path,
     say,
     service_ledger,
+    takes_rules,
 )
 from routing.comparison import Difference, differences
 from routing.problems import Wrong
@@ -37,12 +39,12 @@ _EXAMPLES = 3
 
 @click.command("diff")
 @click.argument("old")
-@click.argument("new")
+@takes_rules
 @click.option("--markdown", is_flag=True, help="A table for a pull request.")
 @JSON_OPTION
-def diff(old: str, new: str, markdown: bool, as_json: bool) -> None:
-    """Say in words which calls go elsewhere by the NEW rules than by the OLD ones."""
-    before, after = good_rules(Path(old)), good_rules(Path(new))
+def diff(old: str, file: str | None, markdown: bool, as_json: bool) -> None:
+    """Say in words which calls go elsewhere by the rules of FILE than by the OLD ones."""
+    before, after = good_rules(Path(old)), good_rules(rules_path(file))
     found = list(differences(before, after, dt.datetime.now(dt.UTC)))
     if as_json:
         print_json([_difference_data(each, before, old) for each in found])
@@ -52,7 +54,7 @@ def diff(old: str, new: str, markdown: bool, as_json: bool) -> None:
     else:
         for each in found:
             say(str(each))
-        say(f"{len(found)} differences" if found else "no call goes elsewhere")
+        say(counted(len(found), "difference") if found else "no call goes elsewhere")
     if found:
         raise click.exceptions.Exit(1)
 
@@ -81,13 +83,13 @@ def _table(found: list[Difference]) -> list[str]:
 
 
 @click.command("replay")
-@click.argument("file", required=False)
+@takes_rules
 @click.option("--since", metavar="TIME", help="2026-03-09T00:00, the file's time zone.")
 @click.option("--limit", default=10_000, show_default=True, type=click.IntRange(1))
 @JSON_OPTION
 def replay(file: str | None, since: str | None, limit: int, as_json: bool) -> None:
     """Route recorded calls again by the rules of FILE: which would have gone elsewhere."""
-    rules = good_rules(rules_path(file))
+    rules = good_rules(rules_path(file), as_json=as_json)
     try:
         calls = list(recorded(service_ledger(), _since(rules, since), limit))
     except LedgerError as error:
@@ -107,7 +109,7 @@ def replay(file: str | None, since: str | None, limit: int, as_json: bool) -> No
     else:
         _print_moved(moved)
         note = f"; of {unknown} it is not known who was busy" if unknown else ""
-        say(f"{len(moved)} of {len(calls)} calls would have gone elsewhere{note}")
+        say(f"{len(moved)} of {counted(len(calls), 'call')} would have gone elsewhere{note}")
     if moved:
         raise click.exceptions.Exit(1)
 
@@ -163,5 +165,5 @@ def _print_moved(moved: list[tuple[Recorded, str, str]]) -> None:
     for each, before, after in moved:
         calls[each.record.line or "no line", before, after].append(each.record.call_id)
     for (line, before, after), ids in sorted(calls.items(), key=lambda item: -len(item[1])):
-        say(f"{line}: {before} → {after}: {len(ids)} call{'' if len(ids) == 1 else 's'}")
+        say(f"{line}: {before} → {after}: {counted(len(ids), 'call')}")
         say(f"    {', '.join(ids[:_EXAMPLES])}")

@@ -10,6 +10,8 @@ from routing.rules import AnnounceAction
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from routing.conditions import Call
     from routing.route import Attempt
@@ -58,12 +60,14 @@ def _ending(walked: Walk) -> dict[str, Any] | None:
     return {"action": "reject"}
 
 
-def as_lines(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> list[str]:
-    """Return the route for people to read; the first `failed` attempts did not connect."""
+def as_lines(
+    call: Call, walked: Walk, outcomes: Sequence[str], zone: dt.tzinfo | None, file: Path
+) -> list[str]:
+    """Return the route for people to read; the first attempts end with `outcomes`."""
     chosen = walked.route
     line = f"line {chosen.line}" if chosen.line else "no line"
     at = call.at.astimezone(zone) if zone else call.at
-    lines = [f"{call.caller} calls {call.to} ({line}) at {at:%a %Y-%m-%d %H:%M %Z}", ""]
+    lines = [f"{call.caller} calls {call.to} ({line}) at {at:%a %Y-%m-%d %H:%M %Z}, by {file}", ""]
     width = max(len(step.rule) for step in chosen.trace.steps)
     lines += [
         f"  {'✓' if step.held else '✗'} {step.rule:<{width}}  {step.because}"
@@ -72,7 +76,7 @@ def as_lines(call: Call, walked: Walk, failed: int, zone: dt.tzinfo | None) -> l
     lines += ["", f"rule {chosen.rule!r}: {chosen.action}"]
     lines += [f"  not dialed: {skip.destination}, {skip.because}" for skip in walked.skipped]
     for number, attempt in enumerate(walked.attempts, 1):
-        end = "did not connect" if number <= failed else "answers"
+        end = outcomes[number - 1] if number <= len(outcomes) else "answers"
         lines += [f"  {number}. {_ringing(attempt)}: {end}", *_requests(attempt)]
     ending = _ending(walked)
     if ending:

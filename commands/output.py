@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,24 @@ class WrongUsage(click.UsageError):
         super().__init__(str(printable(message)))
 
 
+_FILE = "callrouter.rules"
+"""Where a command's context has the path of the rules that it read."""
+
+
+def takes_rules(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a command take the rules file as FILE or as `--rules FILE`; it gets `file`."""
+
+    @click.argument("file", required=False)
+    @click.option("--rules", "named", metavar="FILE", help="The rules file: the same as FILE.")
+    @wraps(command)
+    def taking(file: str | None, named: str | None, **given: Any) -> Any:
+        if file and named and file != named:
+            raise WrongUsage(f"FILE is {file}, and --rules names {named}; give one of them")
+        return command(file=file or named, **given)
+
+    return taking
+
+
 def rules_path(given: str | None) -> Path:
     """Return the rules file: the one given, or the one that the service uses."""
     return Path(given or current_app.extensions["callrouter"].settings.rules_path)
@@ -119,6 +138,9 @@ def text_of(path: Path) -> str:
 
 def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
     """Return the rules of a file, or say what is wrong with them and exit with 1."""
+    context = click.get_current_context(silent=True)
+    if context:
+        context.meta[_FILE] = path
     try:
         return read(text_of(path))
     except RulesError as error:
@@ -140,14 +162,22 @@ def print_problems(errors: Iterable[Problem], warnings: Iterable[Problem]) -> No
     )
 
 
+def in_file() -> str:
+    """Return ` in routing_rules.yaml`: where a name was looked for."""
+    context = click.get_current_context(silent=True)
+    path = context.meta.get(_FILE) if context else None
+    return f" in {path}" if path else ""
+
+
 def known(what: str, name: str, names: Iterable[str]) -> str:
     """Return `name` if it is one of `names`; anything else is wrong usage."""
     names = list(names)
     if name in names:
         return name
-    hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
+    hint = did_you_mean(name, names) or (f"; there are {', '.join(names)}" if names else "")
     more = " that has a capacity" if what == "destination" else ""
-    raise WrongUsage(f"no {what}{more} is called {name!r}{hint}")
+    where = in_file() if what in _OF_THE_FILE else ""
+    raise WrongUsage(f"no {what}{more} is called {name!r}{where}{hint}")
 
 
 def caller_of(rules: RuleSet, option: str, given: str | None) -> str:
@@ -164,10 +194,12 @@ def called_number(rules: RuleSet, given: str) -> str:
     """Return the number or SIP URI that `--to` names, in normal form, where it names no line."""
     if not (looks_like_number(given) or looks_like_uri(given)):
         hint = did_you_mean(given, rules.lines)
-        raise WrongUsage(f"--to: no line is called {given!r}, and it is no number{hint}")
+        where = in_file()
+        raise WrongUsage(f"--to: no line is called {given!r}{where}, and it is no number{hint}")
     return caller_of(rules, "--to", given)
 
 
+_OF_THE_FILE = {"destination", "line", "person", "schedule"}
 _KINDS = {"--presence": "person", "--override": "schedule"}
 
 
@@ -195,6 +227,11 @@ def problem_line(path: Path, kind: str, problem: Problem) -> Printable:
 def print_json(data: Any) -> None:
     """Print one JSON document, in ASCII without control characters."""
     click.echo(json.dumps(data, indent=2).replace("\x7f", "\\u007f"))
+
+
+def counted(number: int, what: str) -> str:
+    """Return `1 error`, `2 errors`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands import witness
 from commands.check import check
 from commands.compare import diff, replay
 from commands.explanation import as_data, as_lines
@@ -22,12 +23,12 @@ from commands.output import (
     print_json,
     rules_path,
     say,
-    styled,
+    takes_rules,
 )
 from commands.timeline import timeline_command
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
-from routing.coverage import results
+from routing.coverage import failing, results
 from routing.problems import Wrong
 from routing.reach import instants
 from routing.reading.values import instant
@@ -44,6 +45,8 @@ from routing.words import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from routing.expectations import Result
     from routing.rules import RuleSet
 
@@ -63,30 +66,49 @@ def _test(found: RuleSet) -> list[Result]:
 
 
 @rules.command("test")
-@click.argument("file", required=False)
+@takes_rules
 @JSON_OPTION
 def test(file: str | None, as_json: bool) -> None:
-    """Judge each `expect` of the rules: pass, or fail with the difference."""
+    """Judge each `expect` of the rules: pass, or fail with the difference and its cause."""
     path = rules_path(file)
-    judged = _test(good_rules(path, as_json=as_json))
-    failed = [each for each in judged if not each.passed]
-    passed = len(judged) - len(failed)
+    found = good_rules(path, as_json=as_json)
+    judged = _test(found)
+    commands = [_explain(found, index, each, file) for index, each in enumerate(judged)]
+    failed = sum(not each.passed for each in judged)
     if as_json:
         listed = [
-            {"line": each.place, "passed": each.passed, "because": each.because} for each in judged
+            {
+                "line": each.place,
+                "passed": each.passed,
+                "because": "; ".join(filter(None, (each.because, command))),
+            }
+            for each, command in zip(judged, commands, strict=True)
         ]
-        print_json({"passed": passed, "failed": len(failed), "results": listed})
+        print_json({"passed": len(judged) - failed, "failed": failed, "results": listed})
     else:
-        for each in judged:
-            mark = styled("pass", fg="green") if each.passed else styled("FAIL", fg="red")
-            because = "" if each.passed else f": {each.because}"
-            say(mark + f" {path}:{each.place}{because}")
-        say(f"{passed} passed, {len(failed)} failed")
+        for each, command in zip(judged, commands, strict=True):
+            _print_result(path, each, command)
+        say(f"{len(judged) - failed} passed, {failed} failed")
     if failed:
         raise click.exceptions.Exit(1)
 
 
+def _explain(found: RuleSet, index: int, result: Result, file: str | None) -> str:
+    """Return the command that shows the call of an expectation that fails."""
+    shown = failing(found, index, result)
+    return witness.command(found, shown, file) if shown else ""
+
+
+def _print_result(path: Path, result: Result, command: str) -> None:
+    mark = click.style("pass", fg="green") if result.passed else click.style("FAIL", fg="red")
+    because = "" if result.passed else f": {result.because}"
+    click.echo(f"{mark} {path}:{result.place}{because}")
+    if command:
+        click.echo(f"    {command}")
+
+
 @rules.command("explain")
+@takes_rules
 @click.option("--to", "to", required=True, metavar="N", help="A line's name or a called number.")
 @click.option("--from", "caller", metavar="N", help="Default: a number in no caller list.")
 @click.option("--anonymous", is_flag=True, help="The caller withholds the number.")
@@ -98,11 +120,11 @@ def test(file: str | None, as_json: bool) -> None:
 @click.option("--diversion-counter", "counter", type=click.IntRange(0), help="How often it was.")
 @click.option("--diversion-limit", "limit", type=click.IntRange(0), help="How often it may be.")
 @click.option("--outcome", multiple=True, metavar="O", help="How the attempts end, in order.")
-@click.option("--rules", "file", metavar="FILE", help="Another rules file.")
 @JSON_OPTION
 def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     """Show the route of a call: each rule and why, then each attempt with its request."""
-    found = good_rules(rules_path(file), as_json=as_json)
+    path = rules_path(file)
+    found = good_rules(path, as_json=as_json)
     call = _call(found, to, given)
     facts = Facts(
         frozenset(known("destination", name, found.limited) for name in given["busy"]),
@@ -115,7 +137,7 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     if as_json:
         print_json(as_data(walked))
     else:
-        for line in as_lines(call, walked, len(outcomes), found.zone):
+        for line in as_lines(call, walked, outcomes, found.zone, path):
             say(line)
 
 

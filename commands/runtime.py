@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from callflow.ledger import OVERRIDE, PRESENCE, LedgerError, Setting
+from commands.moments import FORMS, later
 from commands.output import (
     JSON_OPTION,
     Failure,
@@ -25,7 +26,6 @@ from commands.output import (
     service_ledger,
 )
 from routing.problems import Wrong
-from routing.reading.values import instant
 from routing.words import OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def override() -> None:
 @override.command("set")
 @click.argument("schedule")
 @click.argument("state", type=click.Choice(OVERRIDES))
-@click.option("--until", required=True, metavar="TIME", help="2026-03-09T08:00, the zone's time.")
+@click.option("--until", required=True, metavar="TIME", help=f"{FORMS}.")
 @JSON_OPTION
 def set_override(schedule: str, state: str, until: str, as_json: bool) -> None:
     """Set SCHEDULE open or closed until TIME."""
@@ -89,7 +89,7 @@ def presence() -> None:
 @presence.command("set")
 @click.argument("person")
 @click.argument("state", type=click.Choice(PRESENCE_STATES))
-@click.option("--until", metavar="TIME", help="2026-03-09T08:00, the file's time zone.")
+@click.option("--until", metavar="TIME", help=f"{FORMS}.")
 @JSON_OPTION
 def set_presence(person: str, state: str, until: str | None, as_json: bool) -> None:
     """Set the presence of PERSON, until TIME if given."""
@@ -139,12 +139,9 @@ def _ledger() -> Iterator[Ledger]:
 
 def _end(until: str, zone: ZoneInfo | None) -> float:
     try:
-        end = instant(until, zone).timestamp()
+        return later(until, dt.datetime.now(dt.UTC), zone).timestamp()
     except Wrong as wrong:
         raise WrongUsage(f"--until: {wrong}") from None
-    if end <= time.time():
-        raise WrongUsage(f"--until: {until} has passed")
-    return end
 
 
 def _shown(end: float, zone: ZoneInfo | None) -> str:

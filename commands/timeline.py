@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 
 @click.command("timeline")
-@click.argument("line", required=False)
+@click.argument("words", nargs=-1, metavar="[LINE] [FILE]")
 @click.option("--from", "first", metavar="DATE", help="2026-03-09. Default: today.")
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 366))
 @click.option("--svg", type=click.File("w", encoding="utf-8", lazy=True), help="Draw it.")
@@ -53,18 +54,20 @@ if TYPE_CHECKING:
     metavar="S=STATE[@TIME..TIME]",
     help="A schedule set open or closed, besides those in force.",
 )
-@click.option("--rules", "file", metavar="FILE", help="Another rules file.")
+@click.option("--rules", "file", metavar="FILE", help="The rules file: the same as FILE.")
 @JSON_OPTION
 def timeline_command(
-    line: str | None, file: str | None, svg: IO[str] | None, as_json: bool, **given: Any
+    words: tuple[str, ...], file: str | None, svg: IO[str] | None, as_json: bool, **given: Any
 ) -> None:
-    """Show who is reached when: every line, or LINE, for a week.
+    """Show who is reached when: every line, or LINE, for a week, by the service's rules or FILE.
 
     It holds for an ordinary caller, when nobody is busy and everybody is available; the options
     suppose something else. Overrides that are set count from now to their end, but not for
     another rules file.
     """
-    rules = good_rules(rules_path(file), as_json=as_json)
+    line, file = _line_and_file(words, file)
+    path = rules_path(file)
+    rules = good_rules(path, as_json=as_json)
     lines = [rules.lines[known("line", line, rules.lines)]] if line else list(rules.lines.values())
     first = _date(given["first"]) if given["first"] else dt.datetime.now(home_zone(rules)).date()
     in_force = () if file else _overrides_in_force(rules)
@@ -75,8 +78,24 @@ def timeline_command(
         print_json(as_data(found))
     elif not svg:
         click.get_current_context().color = False if os.environ.get("NO_COLOR") else None
-        for each in as_lines(found):
+        for each in as_lines(found, path):
             say(each)
+
+
+def _line_and_file(words: tuple[str, ...], named: str | None) -> tuple[str | None, str | None]:
+    """Return the line and the file among the words: what looks like a file is one."""
+    files = [each for each in words if _is_file(each)]
+    lines = [each for each in words if not _is_file(each)]
+    files += [named] if named and named not in files else []
+    for what, given in (("line", lines), ("rules file", files)):
+        if len(given) > 1:
+            raise WrongUsage(f"{' and '.join(given)}: give one {what}")
+    return next(iter(lines), None), next(iter(files), None)
+
+
+def _is_file(word: str) -> bool:
+    path = Path(word)
+    return path.suffix in {".yaml", ".yml"} or len(path.parts) > 1 or path.is_file()
 
 
 def _date(text: str) -> dt.date:

@@ -10,6 +10,7 @@ from routing.timeline import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from routing.timeline import Day, LineTimeline, Reach, Timeline
 
@@ -44,10 +45,10 @@ def supposition(timeline: Timeline) -> str:
     return f"For {supposed.who}, when {busy} {verb} busy and {present}."
 
 
-def as_lines(timeline: Timeline) -> Iterator[str]:
-    """Yield the timeline for people to read."""
+def as_lines(timeline: Timeline, file: Path) -> Iterator[str]:
+    """Yield the timeline for people to read, with the file whose rules it shows."""
     names = letters(timeline)
-    yield f"{supposition(timeline)} Times in {timeline.zone.key}."
+    yield f"{supposition(timeline)} Times in {timeline.zone.key}. Rules of {file}."
     yield ""
     for each in timeline.lines:
         yield from _line(each, names)

@@ -47,6 +47,8 @@ _NO_LINE = "+19995550100"
 Box = dict[Variable, frozenset[Any]]
 """Worlds: each variable has one of some values; what is not named has any."""
 _Texts = tuple[str, str]
+Lists = frozenset[str]
+"""The caller lists that a class of callers is in; of several that nothing tells apart, `a or b`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +267,32 @@ def _callers(
 ) -> str:
     if parties is None:
         return "any caller"
-    names = {each: _lists(each, conditions) for each in domains[CALLER]}
-    if names[domains[CALLER][0]] == "none" and domains[CALLER][0] in parties:
-        others = sorted(names[each] for each in domains[CALLER] if each not in parties)
-        return f"any caller not in {' or '.join(others)}"
-    return f"callers in {' or '.join(sorted({names[each] for each in parties}))}"
+    lists = {each: _lists(each, conditions) for each in domains[CALLER]}
+    ordinary = domains[CALLER][0]
+    if not lists[ordinary] and ordinary in parties:
+        others = {lists[each] for each in domains[CALLER] if each not in parties}
+        return f"any caller not in {_in_words(others, set(lists.values()))}"
+    return f"callers in {_in_words({lists[each] for each in parties}, set(lists.values()))}"
 
 
-def _lists(party: Party, conditions: Sequence[Condition]) -> str:
+def _in_words(wanted: set[Lists], every: set[Lists]) -> str:
+    """Return the classes of callers that are `wanted`, as short as it is clear.
+
+    A list that holds no other caller stands for all that are in it: `blocked or vip`, and not
+    `blocked or blocked and vip or vip`.
+    """
+    holds = {name: {each for each in every if name in each} for each in wanted for name in each}
+    whole = sorted((name for name in holds if holds[name] <= wanted), key=lambda n: -len(holds[n]))
+    words, left = [], set(wanted)
+    for name in whole:
+        if holds[name] & left:
+            words.append(name)
+            left -= holds[name]
+    words += [" and ".join(sorted(each)) or "none" for each in left]
+    return " or ".join(sorted(words))
+
+
+def _lists(party: Party, conditions: Sequence[Condition]) -> Lists:
     """Return the lists that a caller is in, as they are written, as short as it is clear."""
     asked: dict[bool, list[frozenset[str]]] = {True: [], False: []}
     for each in flat(conditions):
@@ -282,7 +302,7 @@ def _lists(party: Party, conditions: Sequence[Condition]) -> str:
     excluded = frozenset().union(*asked[False])
     left = {names - excluded for names in asked[True]}
     shortest = [names for names in left if not any(other < names for other in left)]
-    return " and ".join(sorted(" or ".join(sorted(names)) for names in shortest)) or "none"
+    return frozenset(" or ".join(sorted(names)) for names in shortest)
 
 
 def _diverted(reason: str | None, conditions: Sequence[Condition]) -> str:

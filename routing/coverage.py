@@ -56,6 +56,14 @@ def _reached(rules: RuleSet, each: Expectation, at: dt.datetime) -> set[Place]:
     return places(walk(route(rules, each.call(at), each.facts), each.facts, each.outcomes))
 
 
+def failing(rules: RuleSet, index: int, result: Result) -> Witness | None:
+    """Return the call that fails an expectation, given its result; None if it passed."""
+    if result.at is None:
+        return None
+    each = rules.expectations[index]
+    return Witness(each.call(result.at), each.facts, each.outcomes)
+
+
 def places(walked: Walk) -> set[Place]:
     """Return the stages that a call goes through."""
     chosen = walked.route

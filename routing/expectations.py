@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
 
-    from routing.route import Attempt, TraceStep
+    from routing.route import Attempt
     from routing.router import Walk
     from routing.rules import RuleSet
 
@@ -51,11 +51,12 @@ class Expectation(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """Whether an entry passed; `because` says what differs, and when."""
+    """Whether an entry passed; `because` says what differs and why, `at` when."""
 
     place: int
     passed: bool
     because: str
+    at: dt.datetime | None = None
 
 
 def test(rules: RuleSet, every_instant: Iterable[dt.datetime]) -> list[Result]:
@@ -73,21 +74,24 @@ def judge(rules: RuleSet, expectation: Expectation, instants: Iterable[dt.dateti
         differs = difference(rules, expectation, at)
         if differs:
             when = "" if expectation.at else f" at {at.isoformat()}"
-            return Result(expectation.place, False, differs + when)
+            return Result(expectation.place, False, differs + when, at)
     return Result(expectation.place, True, "as expected")
 
 
 def difference(rules: RuleSet, expectation: Expectation, at: dt.datetime) -> str:
-    """Return how the call at `at` differs from what is expected; empty when it does not."""
+    """Return how the call at `at` differs from what is expected, and why; empty if it does not."""
     chosen = route(rules, expectation.call(at), expectation.facts)
+    steps = {step.rule: step.because for step in chosen.trace.steps}
     if expectation.rule is not None and chosen.rule != expectation.rule:
-        why = _why_not(chosen.trace.steps, expectation.rule)
-        return f"expected rule {expectation.rule!r}, but {chosen.rule!r} was chosen{why}"
-    return _difference_of_walk(expectation, walk(chosen, expectation.facts, expectation.outcomes))
-
-
-def _why_not(steps: Iterable[TraceStep], rule: str) -> str:
-    return next((f" ({rule}: {step.because})" for step in steps if step.rule == rule), "")
+        tried = steps.get(expectation.rule)
+        why = f" ({expectation.rule}: {tried})" if tried else ""
+        differs = f"expected rule {expectation.rule!r}, but {chosen.rule!r} was chosen{why}"
+        return f"{differs}; {chosen.rule}: {steps[chosen.rule]}"
+    walked = walk(chosen, expectation.facts, expectation.outcomes)
+    differs = _difference_of_walk(expectation, walked)
+    if not differs:
+        return ""
+    return f"{differs}; rule {chosen.rule!r} was chosen: {steps[chosen.rule]}"
 
 
 def _difference_of_walk(expectation: Expectation, walked: Walk) -> str:

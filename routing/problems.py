@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
+
+from routing.signs import odd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +22,8 @@ Path = tuple[Any, ...]
 Keys = tuple[str | int, ...]
 """A path, outermost key first: `("lines", "main", "rules", 2, "onBusy")`."""
 ROOT: Path = ()
+_MANY = 5
+"""Lines that are listed."""
 
 
 def keys_of(path: Path) -> Keys:
@@ -91,6 +96,15 @@ class Wrong(Exception):  # noqa: N818 - a value is wrong; the reader turns this 
         self.code = code
 
 
+def as_meant(wrong: Wrong, text: str, written: str | None) -> Wrong:
+    """Return an error that says how `text` is written, where it is known what was meant."""
+    if written is None or written == text:
+        return wrong
+    sign = odd(text)
+    what = f"{sign} stands there" if sign else str(wrong).partition(";")[0]
+    return Wrong(wrong.code, f"{what}; write {written}")
+
+
 class Problems(Struct):
     """Collects every error and warning of one file, in order of place, each one once.
 
@@ -125,6 +139,35 @@ class Problems(Struct):
             found.insert(place, problem)
 
 
+def once(errors: list[Problem]) -> list[Problem]:
+    """Return errors with one for each mistake.
+
+    An unknown name is one, wherever it stands. What else is wrong with a value that has a tag
+    follows from that.
+    """
+    tags = {(each.line, each.column) for each in errors if each.code == "tag"}
+    errors = [e for e in errors if e.code == "tag" or (e.line, e.column) not in tags]
+    places: dict[str, list[Problem]] = {}
+    for each in errors:
+        if each.code == "unknown-name":
+            places.setdefault(each.message, []).append(each)
+    first = {same[0]: same[1:] for same in places.values()}
+    found = []
+    for each in errors:
+        if each.code != "unknown-name" or each in first:
+            others = list(dict.fromkeys(str(other.line) for other in first.get(each, ())))
+            found.append(structs.replace(each, message=each.message + _also(others)))
+    return found
+
+
+def _also(lines: list[str]) -> str:
+    """Return ` (lines 62, 77 and 8 more, too)`."""
+    if not lines:
+        return ""
+    more = f" and {len(lines) - _MANY} more" if len(lines) > _MANY else ""
+    return f" (line{'' if len(lines) == 1 else 's'} {', '.join(lines[:_MANY])}{more}, too)"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` if a known word is close to `word`, else nothing."""
     close = nearest(word, known, 0.6)
@@ -132,7 +175,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:
-    """Return the known word most like `word`, if it is at least so much like it (1 is equal)."""
-    lower = {name.lower(): name for name in known}
+    """Return the known word most like `word`, if it is at least so much like it (1 is equal).
+
+    Neither case counts nor what separates the parts of a word: `No_Answer` is `no-answer`.
+    """
+    names = list(known)
+    same = next((name for name in names if _plain(name) == _plain(word)), None)
+    if same is not None:
+        return same
+    lower: dict[str, str] = {}
+    for name in names:
+        lower.setdefault(name.lower(), name)
     close = difflib.get_close_matches(word.lower(), lower, n=1, cutoff=likeness)
     return lower[close[0]] if close else None
+
+
+def _plain(word: str) -> str:
+    return re.sub(r"[\W_]+", "", word).lower() or word

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from routing import dead
 from routing.chains import Chains, chains, plain_route
 from routing.conditions import Call, Facts
-from routing.coverage import Place, proposal, results
+from routing.coverage import Place, failing, proposal, results
 from routing.findings import ERROR, INFO, WARNING, Finding
 from routing.loops import Loop, loops
 from routing.reach import Reach, first_worlds, instants, reach, stages_of
@@ -200,7 +200,8 @@ def _expectations(rules: RuleSet, proof: Proof, sweep: Sweep) -> Iterator[Findin
     proof.results, reached = results(rules, partial(instants, rules, sweep))
     for index, result in enumerate(proof.results):
         if not result.passed:
-            yield Finding(ERROR, "expectation-failed", ("expect", index), result.because)
+            shown = failing(rules, index, result)
+            yield Finding(ERROR, "expectation-failed", ("expect", index), result.because, shown)
     for proved in proof.lines.values():
         yield from _untested(rules, proved, reached)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from msgspec import structs
 
 from catapult.transfer import is_number
 from routing.callers import caller_list
-from routing.problems import ROOT, RulesError, did_you_mean, keys_of
+from routing.problems import ROOT, RulesError, did_you_mean, keys_of, once
 from routing.reading import callers
 from routing.reading.actions import (
     PARAMETERS,
@@ -20,8 +21,9 @@ from routing.reading.actions import (
     read_destination,
 )
 from routing.reading.calendars import read_calendars
-from routing.reading.document import Mapping, Node, Text, parse, small_pieces
+from routing.reading.document import Mapping, Node, NotYamlError, Text, parse, small_pieces
 from routing.reading.expectations import EXPECT
+from routing.reading.invisible import clear, point_out
 from routing.reading.lines import read_line
 from routing.reading.numbers import looks_like_number, looks_like_uri
 from routing.reading.shapes import (
@@ -32,8 +34,9 @@ from routing.reading.shapes import (
     Record,
     check_name,
     entries_of,
-    mend,
 )
+from routing.reading.slips import mend_keys, mistyped
+from routing.reading.syntax import explain
 from routing.reading.times import read_schedules
 from routing.reading.values import PREFIX
 from routing.reading.zones import ZONE
@@ -75,6 +78,34 @@ def read(text: str | Iterable[str], breathe: Callable[[], None] = lambda: None) 
     Raises RulesError with every error of the file, in order of place.
     """
     pieces = [text] if isinstance(text, str) else text
+    cleared = clear(pieces, breathe)
+    if cleared:
+        pieces = [cleared.text]
+    try:
+        rules = _read(pieces, breathe)
+    except NotYamlError as wrong:
+        found = RulesError([explain("".join(pieces), wrong.error, _errors_in)], [])
+    except RulesError as wrong:
+        found = RulesError(point_out(once(wrong.errors), pieces), wrong.warnings)
+    else:
+        if not cleared:
+            return rules
+        raise RulesError(cleared.problems, [])
+    raise cleared.error_with(found) if cleared else found
+
+
+def _errors_in(text: str) -> int:
+    """Return how many errors a text has; more than any file if it is no YAML."""
+    try:
+        _read([text], lambda: None)
+    except NotYamlError:
+        return sys.maxsize
+    except RulesError as wrong:
+        return len(wrong.errors)
+    return 0
+
+
+def _read(pieces: Iterable[str], breathe: Callable[[], None]) -> RuleSet:
     sections = _Sections(Context(breathe=breathe), pieces)
     root = parse(pieces, sections.problems, breathe, sections.take_lines)
     if sections.taken_too_soon(root):
@@ -196,9 +227,11 @@ class _Sections:
 
     def _keys(self) -> None:
         problems = self.context.problems
+        if not self.root.entries.keys() <= set(SECTIONS):
+            mend_keys(self.root, ROOT, problems, SECTIONS)
         for key, (node, _) in list(self.root.entries.items()):
             if key not in SECTIONS:
-                mend(self.root, key, SECTIONS)
+                mistyped(self.root, key, SECTIONS)
                 hint = did_you_mean(key, SECTIONS) or f"; there are {', '.join(SECTIONS)}"
                 problems.error(node, (ROOT, key), "unknown-key", f"no section {key!r}{hint}")
         for key in ("lines", EMERGENCY):

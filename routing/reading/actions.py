@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from catapult import transfer
-from catapult.transfer import Audio, InvalidParameterError, is_number
+from catapult.transfer import is_number
 from routing.problems import Path, Wrong, did_you_mean
+from routing.reading.audio import Announcement, audio_shape
 from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.numbers import looks_like_number, looks_like_uri
 from routing.reading.shapes import (
@@ -16,16 +16,15 @@ from routing.reading.shapes import (
     Built,
     Context,
     Field,
-    ListOf,
     OneOrMore,
     Record,
-    Scalar,
     Schema,
     Unsent,
+    either,
     text_of,
     unknown_name,
 )
-from routing.reading.values import BOOLEAN, DIALED, PARTY, POSITIVE, RING, TEXT, TRUE, accepted
+from routing.reading.values import BOOLEAN, DIALED, PARTY, POSITIVE, RING, TEXT, TRUE, closed
 from routing.rules import (
     CALLED,
     CALLER,
@@ -39,18 +38,11 @@ from routing.rules import (
     TransferAction,
 )
 
-_SOUNDS = {"sentence", "fileUrl"}
-PLACEHOLDERS = ("line", "from", "to", "rule", "reason")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 ACTIONS = ("transferTo", "followMe", "reject", "announce")
-
-
-def _sentence(text: str) -> str:
-    for word in re.findall(r"\{([^{}]*)\}", text):
-        if word not in PLACEHOLDERS:
-            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            hint = did_you_mean(word, PLACEHOLDERS)
-            raise Wrong("unknown-placeholder", f"{{{word}}} is not known; there are {known}{hint}")
-    return accepted(partial(transfer.check_sentence, "sentence"))(text)
 
 
 class CallerId:
@@ -75,53 +67,6 @@ class CallerId:
         return None
 
 
-def _one_of(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
-    def parse(text: str) -> str:
-        try:
-            return transfer.one_of(parameter, text, allowed)
-        except InvalidParameterError as error:
-            raise Wrong("unknown-value", error.problem + did_you_mean(text, allowed)) from None
-
-    return Scalar(f"a {parameter}", parse, {"enum": list(allowed)})
-
-
-def _audio(values: dict[str, Any], node: Node, path: Path, context: Context) -> Audio | None:
-    if not isinstance(node, Mapping) or node.merged:
-        return None
-    if not node.entries.keys() & _SOUNDS:
-        raise Wrong("missing-key", "needs a sentence or a fileUrl")
-    if not values.keys() & _SOUNDS:
-        return None  # what was written is refused already
-    try:
-        return Audio(
-            values.get("fileUrl"),
-            values.get("sentence"),
-            values.get("gender"),
-            values.get("locale"),
-            values.get("voice"),
-        )
-    except InvalidParameterError as error:
-        place = node.entries[error.parameter][1]
-        context.problems.error(place, (path, error.parameter), "unknown-value", error.problem)
-        return None
-
-
-def audio_shape(what: str) -> Built[Audio]:
-    """Return the shape of something said or played."""
-    fields = {
-        "sentence": Field(Scalar("a sentence", _sentence), "what is said, 1000 characters at most"),
-        "fileUrl": Field(
-            Scalar("a URL", accepted(partial(transfer.check_url, "fileUrl"))),
-            "a WAV or MP3 file that is played",
-        ),
-        "gender": Field(_one_of("gender", transfer.GENDERS), "female or male"),
-        "locale": Field(_one_of("locale", transfer.LOCALES), "language of the sentence"),
-        "voice": Field(_one_of("voice", transfer.VOICES), "a voice of that language"),
-    }
-    one_sound = {"anyOf": [{"required": [key]} for key in sorted(_SOUNDS)]}
-    return Built(Record(what, fields), _audio, one_sound, "audio", anywhere=True)
-
-
 PARAMETERS: dict[str, Field] = {
     "ring": Field(RING, "how long it rings, 1 to 300 seconds; 20s by default"),
     "transferCallerId": Field(
@@ -133,14 +78,14 @@ PARAMETERS: dict[str, Field] = {
     ),
     "recordingEnabled": Field(BOOLEAN, "whether the call is recorded"),
     "recordingFileFormat": Field(
-        _one_of("recordingFileFormat", transfer.RECORDING_FILE_FORMATS), "wav or mp3"
+        closed("recordingFileFormat", transfer.RECORDING_FILE_FORMATS), "wav or mp3"
     ),
     "diversionTreatment": Field(
-        _one_of("diversionTreatment", transfer.DIVERSION_TREATMENTS),
+        closed("diversionTreatment", transfer.DIVERSION_TREATMENTS),
         "what becomes of the Diversion header: none, propagate or stack",
     ),
     "diversionReason": Field(
-        _one_of("diversionReason", transfer.DIVERSION_REASONS),
+        closed("diversionReason", transfer.DIVERSION_REASONS),
         "why the call is diverted, if the inferred reason is not wanted",
     ),
 }
@@ -227,6 +172,14 @@ def read_destination(name: str, node: Node, path: Path, context: Context) -> Des
     )
 
 
+_NO_TARGETS = {
+    **dict.fromkeys(("reject", "hangup", "hang up"), "{reject: true}"),
+    "announce": '{announce: "what is said"}',
+    "followme": "{followMe: [one, another]}",
+}
+"""What is written for a destination though it is another action -> how that is written."""
+
+
 class Target:
     """What `transferTo` names: a destination, or a number or SIP URI directly."""
 
@@ -247,7 +200,11 @@ class Target:
         if looks_like_number(text) or looks_like_uri(text):
             party = DIALED_PARTY.read(node, path, context)
             return Destination(party) if party else None
-        unknown_name(node, path, context, "destination", text)
+        if text.lower() in _NO_TARGETS:
+            message = f"{text} is no destination; write {_NO_TARGETS[text.lower()]}"
+            context.problems.error(node, path, "unknown-name", message)
+        else:
+            unknown_name(node, path, context, "destination", text)
         return None
 
 
@@ -265,6 +222,10 @@ class Targets:
 
     def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
         """Return the destinations; each may ring once."""
+        if isinstance(node, Items) and any(isinstance(each, Mapping) for each in node.items):
+            message = "these names ring together; for one after another write {followMe: […]}"
+            context.problems.error(node, path, "not-a-value", message)
+            return None
         found = _TARGETS.read(node, path, context)
         if isinstance(node, Items):
             self._refuse_repeated(found or [], node, path, context)
@@ -344,7 +305,41 @@ def _warn_of_idle_reason(
         context.problems.warn(entry, (path, "diversionReason"), "idle-diversion-reason", message)
 
 
-_STEP = Built(
+@dataclass(frozen=True, slots=True)
+class Short(Generic[T]):
+    """A shape whose short form is its `transferTo` alone; `build` makes the value of that."""
+
+    full: Built[T]
+    build: Callable[[Step], T]
+
+    @property
+    def what(self) -> str:
+        """What the full form says."""
+        return self.full.what
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        """Return the full form's for keys and values, else that of `transferTo`."""
+        return either("object", self.full.schema(defined), Targets().schema(defined))
+
+    def read(self, node: Node, path: Path, context: Context) -> T | None:
+        """Return the value of either form."""
+        if isinstance(node, Mapping):
+            return self.full.read(node, path, context)
+        short = Built(Targets(), self._build, name=f"short {self.full.name}", anywhere=True)
+        return short.read(node, path, context)
+
+    def _build(
+        self, targets: list[Destination], node: Node, path: Path, context: Context
+    ) -> T | None:
+        step = _step({"transferTo": targets}, node, path, context) if targets else None
+        return self.build(step) if step else None
+
+
+def _as_it_is(step: Step) -> Step:
+    return step
+
+
+_STEP: Built[Step] = Built(
     Record(
         "a step",
         {
@@ -356,11 +351,15 @@ _STEP = Built(
     name="step",
     anywhere=True,
 )
+_ANY_STEP: Short[Step] = Short(_STEP, _as_it_is)
 ACTION_FIELDS: dict[str, Field] = {
     "transferTo": Field(Targets(), "one destination, or a list that rings together"),
-    "followMe": Field(ListOf(_STEP), "steps in order, each a transferTo with its own ring"),
+    "followMe": Field(
+        OneOrMore(_ANY_STEP),
+        "steps in order, each a transferTo with its own ring",
+    ),
     "reject": Field(TRUE, "refuse the call"),
-    "announce": Field(audio_shape("announce"), "play it to the caller, then hang up"),
+    "announce": Field(Announcement(), "say or play it to the caller, then hang up"),
     **PARAMETERS,
 }
 ONE_ACTION: Schema = {
@@ -412,6 +411,13 @@ def _refuse_parameters(kind: str, node: Mapping, path: Path, context: Context) -
         context.problems.error(node.entries[key][0], (path, key), "misplaced-key", message)
 
 
-def action_shape(what: str) -> Built[Action]:
+def action_shape(what: str) -> Short[Action]:
     """Return the shape of an action that stands alone."""
-    return Built(Record(what, ACTION_FIELDS), action, ONE_ACTION, "action", anywhere=True)
+    full: Built[Action] = Built(
+        Record(what, ACTION_FIELDS), action, ONE_ACTION, "action", anywhere=True
+    )
+    return Short(full, _ringing)
+
+
+def _ringing(step: Step) -> Action:
+    return TransferAction((step,))

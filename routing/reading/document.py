@@ -13,6 +13,7 @@ import yaml
 from msgspec import Struct, field
 
 from routing.problems import Problem, RulesError
+from routing.signs import named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,14 @@ _PIECE = 512
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class NotYamlError(Exception):
+    """A text is no YAML; `error` says where the parser gave up, in its own words."""
+
+    def __init__(self, error: yaml.MarkedYAMLError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Node(Struct, eq=False):
@@ -88,9 +97,9 @@ def parse(
     breathe: Callable[[], None] = lambda: None,
     taker: Callable[[str, Mapping], Take | None] = lambda _key, _root: None,
 ) -> Node:
-    """Return the root node of the only document in `pieces`; raise RulesError if it is not YAML.
+    """Return the root node of the only document in `pieces`; raise NotYamlError if it is no YAML.
 
-    Also refused, because their meaning would surprise: several documents, keys that are not plain
+    What would surprise is refused with a RulesError: several documents, keys that are not plain
     text, and anything larger than the bounds above. Tags, merge keys and duplicate keys are added
     to `problems`; the rest of the document is read all the same.
 
@@ -105,9 +114,7 @@ def parse(
         for event in iter(parser.get_event, None):
             take[type(event)](event)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        problem = error.problem or error.context or "not YAML"
-        raise _syntax_error(pieces, mark, problem) from None
+        raise NotYamlError(error) from None
     except (yaml.reader.ReaderError, UnicodeEncodeError):
         raise _forbidden_character(pieces) from None
     finally:
@@ -170,10 +177,14 @@ class _Builder:
 
     def _document(self, event: Any) -> None:
         if self.root is not None:
-            raise _failure(*_place(event), "several-documents", "only one document is read")
+            raise _failure(
+                *_place(event), "several-documents", "only one document is read; delete the `---`"
+            )
 
     def _scalar(self, event: Any) -> None:
         mark, text, bare = event.start_mark, event.value, not event.style
+        if event.anchor is not None and bare and not text:
+            text = f"&{event.anchor}"  # nothing is marked, so it was meant as text
         node = Text(mark.line + 1, mark.column + 1, text, bare)
         if event.tag is not None:
             self._refuse_tag(event)
@@ -225,8 +236,7 @@ class _Builder:
         node = self.anchors.get(event.anchor)
         if node is None:
             inside = event.anchor in self.anchors
-            problem = "refers to itself" if inside else "is not defined above"
-            raise _failure(*_place(event), "bad-alias", f"alias *{event.anchor} {problem}")
+            raise _failure(*_place(event), "bad-alias", _bad_alias(event.anchor, inside=inside))
         size, height = self._extent(node)
         self.aliased += size
         if self.aliased > MAX_ALIASED_NODES or len(self.outer) + height > MAX_DEPTH:
@@ -282,7 +292,7 @@ class _Builder:
         self.problems.note_error(key.line, key.column, self._path(), code, message)
 
     def _refuse_tag(self, event: Any) -> None:
-        message = f"tags such as {event.tag!r} are not used here; remove it"
+        message = f"a value cannot begin with {event.tag}; remove it, or put the value in quotes"
         self.problems.note_error(*_place(event), self._path(), "tag", message)
 
     def _path(self) -> str:
@@ -294,6 +304,12 @@ class _Builder:
             elif key is not None:
                 parts += f".{key.text}"
         return parts.removeprefix(".")
+
+
+def _bad_alias(name: str, *, inside: bool) -> str:
+    if inside:
+        return f"*{name} stands within &{name}, so it would hold itself"
+    return f"no &{name} above marks what *{name} stands for; if it is text, write '*{name}'"
 
 
 def _inside(node: Items | Mapping) -> Iterator[Node]:
@@ -314,7 +330,9 @@ def _failure(line: int, column: int, code: str, message: str) -> RulesError:
 
 def _forbidden_character(pieces: Iterable[str]) -> RulesError:
     line, column = _end(_allowed(pieces))
-    return _failure(line, column, "syntax", "a character that YAML does not allow")
+    found = next(each for each in map(_FORBIDDEN.search, pieces) if each)
+    message = f"{named(found[0])} cannot stand in a rules file; delete it"
+    return _failure(line, column, "syntax", message)
 
 
 def _allowed(pieces: Iterable[str]) -> Iterator[str]:
@@ -337,15 +355,3 @@ def _end(pieces: Iterable[str]) -> tuple[int, int]:
         line += len(lines) - 1
         returned = piece.endswith("\r")
     return line, column
-
-
-def _syntax_error(pieces: Iterable[str], mark: Any, problem: str) -> RulesError:
-    hint = ""
-    if "tab" in problem or "cannot start any token" in problem:
-        hint = " (indent with spaces; quote a value that starts with a special character)"
-    elif "mapping values are not allowed" in problem:
-        hint = " (is the indentation right, and the value with a colon quoted?)"
-    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    # For what ends too early libyaml names a line that is not there.
-    line, column = min(place, _end(pieces))
-    return _failure(line, column, "syntax", f"not valid YAML: {problem}{hint}")

@@ -211,7 +211,7 @@ _FIELDS = {
         "how the attempts end, in order; the one after the last answers",
     ),
     "rule": Field(TEXT, "the rule that is chosen"),
-    "rings": Field(ListOf(OneOrMore(Label())), "the destinations tried, the last one reached"),
+    "rings": Field(OneOrMore(OneOrMore(Label())), "the destinations tried, the last one reached"),
     "diversionReason": Field(
         choice("diversionReason", DIVERSION_REASONS, diversion_reason),
         "of the last attempt, as it is sent: only with `diversionTreatment: stack`",

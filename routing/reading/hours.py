@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from routing.reading.document import Items, Node, Text
+from routing.problems import Wrong, as_meant
+from routing.reading import meant
+from routing.reading.document import Items, Mapping, Node, Text
 from routing.reading.shapes import (
     Context,
     ListOf,
@@ -16,7 +18,9 @@ from routing.reading.shapes import (
     entries_of,
     made,
     map_schema,
+    wrong_kind,
 )
+from routing.reading.slips import refuse_split_values
 from routing.schedule import (
     ALWAYS,
     DAYS,
@@ -33,7 +37,6 @@ if TYPE_CHECKING:
 
     from routing.problems import Path
 
-_IN_BRACES = "inside {…} a comma ends the entry: write [09:00-12:30, 13:30-17:00], or use quotes"
 _TIME = "(?:[01]?[0-9]|2[0-4]):[0-5][0-9]"
 _WINDOW = f"{_TIME} *- *{_TIME}"
 _ANY_DAY = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
@@ -45,16 +48,37 @@ _LONG = 18 * 3600
 _LAST_MINUTE = _DAY - 60
 
 
+def _windows(text: str) -> tuple[Window, ...]:
+    try:
+        return parse_windows(text)
+    except Wrong as wrong:
+        raise as_meant(wrong, text, meant.windows(text)) from None
+
+
+def _days_of_week(text: str) -> list[int]:
+    try:
+        return parse_days_of_week(text)
+    except Wrong as wrong:
+        raise as_meant(wrong, text, meant.days(text)) from None
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_time(text)
+    except Wrong as wrong:
+        raise as_meant(wrong, text, meant.time(text)) from None
+
+
 CLOCK = Scalar(
     "a time such as 12:00",
-    parse_time,
+    _time,
     # Some editors take 12:00 for the number 720.
     {"type": ["string", "integer"], "pattern": f"^{_TIME}$"},
 )
 WEEKDAYS = OneOrMore(
     Scalar(
         "days such as mon-fri",
-        lambda text: frozenset(parse_days_of_week(text)),
+        lambda text: frozenset(_days_of_week(text)),
         {"type": "string", "pattern": _DAYS},
     )
 )
@@ -69,11 +93,11 @@ class Windows:
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return windows, or `open` or `closed`, as text or as a list."""
         text = {"type": "string", "pattern": f"^(?:open|closed| *{_WINDOW}(?: *, *{_WINDOW})* *)$"}
-        return OneOrMore(Scalar(self.what, parse_windows, text)).schema(defined)
+        return OneOrMore(Scalar(self.what, _windows, text)).schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> tuple[Window, ...] | None:
         """Return the windows."""
-        shape = Scalar(self.what, parse_windows)
+        shape = Scalar(self.what, _windows)
         if isinstance(node, Items):
             parts = ListOf(shape).read(node, path, context) or []
             found = tuple(window for windows in parts for window in windows)
@@ -144,12 +168,14 @@ class WeekHours:
         """Return the windows of Monday to Sunday."""
         if isinstance(node, Text) and node.text in {"open", "closed"}:
             return (ALWAYS if node.text == "open" else NEVER,) * 7
+        if not isinstance(node, Mapping):
+            self._refuse(node, path, context)
+            return None
         week: list[tuple[Window, ...] | None] = [None] * 7
+        named = [key for key in node.entries if not key[:1].isdigit()]
+        refuse_split_values(node, path, context.problems, named)
         for key, (key_node, value) in entries_of(node, path, context, self.what).items():
-            if re.match(r"\d?\d:\d\d", key):
-                context.problems.error(key_node, (path, key), "bad-day", _IN_BRACES)
-                continue
-            days = self._days(key, key_node, (path, key), context)
+            days = made(partial(_days_of_week, key), key_node, (path, key), context) or []
             windows = Windows().read(value, (path, key), context)
             for day in days:
                 if week[day] is not None:
@@ -158,5 +184,27 @@ class WeekHours:
                 week[day] = windows or NEVER
         return tuple(windows or NEVER for windows in week)
 
-    def _days(self, key: str, node: Text, path: Path, context: Context) -> list[int]:
-        return made(lambda: parse_days_of_week(key), node, path, context) or []
+    def _refuse(self, node: Node, path: Path, context: Context) -> None:
+        """Note that hours are not written by day, and how they would be."""
+        written = _hours_meant(node)
+        if written is None:
+            wrong_kind(node, path, context, self.what)
+        else:
+            message = f"hours are written by day; write {written}"
+            context.problems.error(node, path, "not-a-mapping", message)
+
+
+def _hours_meant(node: Node) -> str | None:
+    """Return hours by day from texts such as `9-17`, `mon-fri 9-17` or a list of these."""
+    if isinstance(node, Text) and (windows := meant.windows(node.text)):
+        return windows if windows in {"open", "closed"} else f"{{mon-sun: {_bracketed(windows)}}}"
+    items = node.items if isinstance(node, Items) else [node]
+    found = [meant.day_and_windows(each.text) for each in items if isinstance(each, Text)]
+    if not found or None in found:
+        return None
+    return "{" + ", ".join(f"{each[0]}: {_bracketed(each[1])}" for each in found if each) + "}"
+
+
+def _bracketed(windows: str) -> str:
+    """Return windows as they are written within {…}."""
+    return f"[{windows}]" if "," in windows else windows

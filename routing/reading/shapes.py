@@ -7,11 +7,13 @@ single error gives no RuleSet, so a None never reaches a call.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from routing.problems import Path, Problems, Wrong, did_you_mean, nearest
+from routing.problems import Path, Problems, Wrong, did_you_mean
 from routing.reading.document import Items, Mapping, Node, Text
+from routing.reading.slips import curly, mend_keys, missing_blank, mistyped, without_blank
 from routing.rules import NO_PARAMETERS, Parameters, Stage
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MANY_HINTS = 30
 """Unknown names of one file that get a hint; each hint searches all the names."""
+_MANY_NAMES = 12
+"""Known names that are listed."""
 MANY_SHARED = 1024
 """Parts that are remembered at a time, so that a file without equal parts costs little memory."""
 
@@ -165,7 +169,8 @@ class OneOrMore(Generic[T]):
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
         """Return the item's, or a list of them."""
-        return {"anyOf": [self.item.schema(defined), ListOf(self.item).schema(defined)]}
+        several = ListOf(self.item).schema(defined)
+        return either("array", several, self.item.schema(defined))
 
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
@@ -193,7 +198,8 @@ class ListOf(Generic[T]):
     def read(self, node: Node, path: Path, context: Context) -> list[T] | None:
         """Return the values that could be read."""
         if not isinstance(node, Items):
-            context.problems.error(node, path, "not-a-list", f"expected {self.what}")
+            message = f"expected {self.what}; begin each with a dash and a blank"
+            context.problems.error(node, path, "not-a-list", message)
             return None
         return read_items(node, path, context, self.item)
 
@@ -260,9 +266,7 @@ class Record:
             wrong_kind(node, path, context, self.what)
             return None
         if not node.entries.keys() <= self.fields.keys():
-            for key in [key for key in node.entries if key not in self.fields]:
-                self._unknown(*node.entries[key], (path, key), context)
-                mend(node, key, self.fields)
+            self._refuse_unknown(node, path, context)
         values = {}
         for key, (_, value_node) in node.entries.items():
             known = self.fields.get(key)
@@ -280,13 +284,15 @@ class Record:
                 message = f"{self.what} needs `{key}`: {known.doc}"
                 context.problems.error(place_of(node), path, "missing-key", message)
 
-    def _unknown(self, key: Text, value: Node, path: Path, context: Context) -> None:
-        hint = did_you_mean(key.text, self.fields)
-        if not hint and isinstance(value, Text) and not value.text and value.bare:
-            hint = "; a comma inside {…} ends the value: put quotes around a value that has one"
-        hint = hint or f"; the keys are {', '.join(self.fields)}"
-        message = f"{self.what} has no key {key.text!r}{hint}"
-        context.problems.error(key, path, "unknown-key", message)
+    def _refuse_unknown(self, node: Mapping, path: Path, context: Context) -> None:
+        mend_keys(node, path, context.problems, self.fields)
+        required = [key for key, known in self.fields.items() if known.required]
+        for key in [key for key in node.entries if key not in self.fields]:
+            place, _ = node.entries[key]
+            hint = did_you_mean(key, self.fields) or f"; the keys are {', '.join(self.fields)}"
+            message = f"{self.what} has no key {key!r}{hint}"
+            context.problems.error(place, (path, key), "unknown-key", message)
+            mistyped(node, key, self.fields, required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +325,7 @@ class Built(Generic[T]):
 
     def read(self, node: Node, path: Path, context: Context) -> T | None:
         """Return what `build` makes; a Wrong that it raises is noted at the node."""
-        if not self.anywhere or not isinstance(node, Mapping):
+        if not self.anywhere or not isinstance(node, (Mapping, Items, Text)):
             return self._make(node, path, context)
         key = self.name, node.written
         known: T | None = context.shared.get(key)
@@ -342,6 +348,14 @@ class Built(Generic[T]):
 def explained(form: Schema, what: str) -> Schema:
     """Return a form whose pattern is put into words; editors show them, others pass them over."""
     return form | {"patternErrorMessage": f"expected {what}"} if "pattern" in form else form
+
+
+def either(kind: str, form: Schema, other: Schema) -> Schema:
+    """Return the JSON Schema of one of two forms, told apart by the kind of the value.
+
+    An `anyOf` would say of every mistake within only that neither form fits.
+    """
+    return {"if": {"type": kind}, "then": form, "else": other}
 
 
 def map_schema(item: Schema, **more: Any) -> Schema:
@@ -379,6 +393,7 @@ def entries_of(node: Node, path: Path, context: Context, what: str) -> dict[str,
         return {}
     if not node.entries and not node.merged:
         context.problems.error(node, path, "empty-mapping", f"{{}} is empty; expected {what}")
+    mend_keys(node, path, context.problems)
     return node.entries
 
 
@@ -391,11 +406,15 @@ def text_of(node: Node, path: Path, context: Context, what: str) -> str | None:
     if not node.text or (node.bare and node.text in {"~", "null"}):
         context.problems.error(node, path, "missing-value", f"nothing is written; expected {what}")
         return None
-    return node.text
+    return curly(node, path, context.problems) or node.text
 
 
 def wrong_kind(node: Node, path: Path, context: Context, what: str) -> None:
     """Note that something other than a mapping stands where one belongs."""
+    parts = without_blank(node.text) if isinstance(node, Text) and node.bare else None
+    if parts:
+        context.problems.error(node, path, "missing-blank", missing_blank(*parts))
+        return
     empty = isinstance(node, Text) and not node.text
     found = "nothing is written" if empty else "this is a list" if isinstance(node, Items) else ""
     message = f"{found or 'this is a single value'}; expected {what}, written as keys and values"
@@ -406,27 +425,27 @@ def check_name(key: Text, path: Path, context: Context) -> None:
     """Refuse an empty name."""
     if not key.text:
         context.problems.error(key, path, "empty-name", "a name may not be empty")
-
-
-def mend(node: Mapping, key: str, known: Iterable[str]) -> None:
-    """Let a mistyped key stand for the one that it nearly is, so that its value is read too.
-
-    Without it one wrong letter would bring errors wherever the value is missed.
-    """
-    meant = nearest(key, known, 0.8)
-    if meant and meant not in node.entries:
-        node.entries[meant] = node.entries.pop(key)
+    curly(key, (path, key.text), context.problems)
 
 
 def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
     """Note that no `kind` of that name is defined, with the nearest one that is."""
+    parts = without_blank(text)
+    if parts:
+        context.problems.error(node, path, "missing-blank", missing_blank(*parts))
+        return
     known = context.names.get(kind, {})
     plural = KINDS.get(kind, kind)
     context.hints += 1
     hint = did_you_mean(text, known) if context.hints <= MANY_HINTS else ""
     if not hint:
-        hint = f"; {plural} has {', '.join(list(known)[:12])}" if known else f"; {plural} is empty"
+        hint = f"; there are {_some(known)}" if known else f"; {plural} is empty"
     context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = list(islice(names, _MANY_NAMES + 1))
+    return ", ".join(shown[:_MANY_NAMES]) + ", …" * (len(shown) > _MANY_NAMES)
 
 
 KINDS = {
@@ -459,4 +478,5 @@ def choice(
             "unknown-value", f"{text!r} is no {what}; allowed are {', '.join(allowed)}{hint}"
         )
 
-    return Scalar(f"a {what}", parse, {"enum": list(allowed)})
+    article = "an" if what[0] in "aeiou" else "a"
+    return Scalar(f"{article} {what}", parse, {"enum": list(allowed)})

@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catapult import transfer
 from catapult.transfer import InvalidParameterError
-from routing.problems import Path, Wrong
+from routing.problems import Path, Wrong, as_meant, did_you_mean
+from routing.reading import meant
 from routing.reading.numbers import check_calling, check_dialed, check_party, check_prefix
 from routing.reading.shapes import Context, Name, Scalar, Schema, Shape, explained, made, text_of
 
@@ -26,17 +28,18 @@ def duration(text: str) -> int:
     """Return the seconds of `20s`, `2m`, `1m30s` or `90`; raises Wrong."""
     match = _DURATION.fullmatch(text)
     if not match:
-        raise Wrong("bad-duration", f"{text!r} is no duration; write 20s, 2m, 1m30s or 90")
+        wrong = Wrong("bad-duration", f"{text!r} is no duration; write 20s, 2m, 1m30s or 90")
+        raise as_meant(wrong, text, meant.duration(text))
     minutes, seconds, bare = (int(part[:9]) if part else 0 for part in match.groups())
     return minutes * 60 + seconds + bare
 
 
 def ring(text: str) -> int:
     """Return the seconds of a ring, 1 to 300; raises Wrong."""
-    seconds = duration(text)
+    seconds = duration(meant.duration(text) or text)
     if not 1 <= seconds <= 300:
         raise Wrong("bad-ring", f"{text} is out of range; a destination rings 1 to 300 seconds")
-    return seconds
+    return duration(text)
 
 
 def boolean(text: str) -> bool:
@@ -90,6 +93,18 @@ def accepted(check: Callable[[str], str]) -> Callable[[str], str]:
             raise Wrong("unknown-value", error.problem) from None
 
     return parse
+
+
+def closed(parameter: str, allowed: tuple[str, ...]) -> Scalar[str]:
+    """Return the shape of a transfer parameter with a closed list of values."""
+
+    def parse(text: str) -> str:
+        try:
+            return transfer.one_of(parameter, text, allowed)
+        except InvalidParameterError as error:
+            raise Wrong("unknown-value", error.problem + did_you_mean(text, allowed)) from None
+
+    return Scalar(f"a {parameter}", parse, {"enum": list(allowed)})
 
 
 _PLUS = r"(?:[tT][eE][lL]:)?[^0-9A-Za-z@*]*(?:[+\uff0b]|0[^0-9A-Za-z@*]*0)"

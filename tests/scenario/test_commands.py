@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +153,20 @@ class TestTest:
         assert f"FAIL {files['failing']}:13" in text.stdout
         assert "2 passed, 1 failed" in text.stdout
 
+    def test_why_it_fails(self, files: dict[str, str]) -> None:
+        """The rule that was chosen, why, and the command that shows it."""
+        text = run("flask", "rules", "test", files["failing"])
+        failed, shown = text.stdout.splitlines()[1:3]
+        assert "expected rule 'night', but 'otherwise' was chosen (night: " in failed
+        assert "; otherwise: no rule above held" in failed
+        assert shown.startswith("    flask rules explain --to main --at ")
+        (told,) = one_json(run("flask", "rules", "test", files["failing"], "--json"))["results"][
+            1:2
+        ]
+        assert told["because"].endswith(shown.strip())
+        again = run(*shlex.split(shown), "--json")
+        assert one_json(again)["rule"] == "otherwise"
+
     def test_rules_that_are_broken(self, files: dict[str, str]) -> None:
         ended = run("flask", "rules", "test", files["broken"], "--json")
         assert ended.returncode == 1
@@ -160,7 +176,76 @@ class TestTest:
         assert run("flask", "rules", "test", "nowhere.yaml").returncode == 2
 
 
+class TestTheFile:
+    """Every command takes it in one way, and names it."""
+
+    @pytest.mark.parametrize("command", ["check", "test", "timeline", "explain", "replay", "diff"])
+    def test_as_an_argument_or_an_option(self, command: str, files: dict[str, str]) -> None:
+        file = files["warned"]
+        more = {"explain": ("--to", "main"), "diff": (file,)}.get(command, ())
+        first = run("flask", "rules", command, *more, file)
+        second = run("flask", "rules", command, *more, "--rules", file)
+        assert (first.returncode, first.stderr) == (0, "")
+        times = re.compile(r"\d\d\d\d-\d\d-\d\dT\d\d:\d\d|\d\d:\d\d")
+        assert times.sub("", first.stdout) == times.sub("", second.stdout)
+        both = run("flask", "rules", command, *more, "other.yaml", "--rules", file)
+        assert both.returncode == 2
+        assert "other.yaml" in both.stderr
+
+    def test_a_timeline_of_one_line(self, files: dict[str, str]) -> None:
+        file = files["warned"]
+        for words in (("main", file), (file, "main"), ("main", "--rules", file)):
+            ended = run("flask", "rules", "timeline", *words)
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert ended.stdout.splitlines()[0].endswith(f" Rules of {file}.")
+        two = run("flask", "rules", "timeline", "main", "other", file)
+        assert (two.returncode, "give one line" in two.stderr) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("command", "words"),
+        [
+            (("explain", "--to", "man"), "no line is called 'man' in {}"),
+            (("explain", "--to", "main", "--busy", "ann"), "is called 'ann' in {}"),
+            (
+                ("explain", "--to", "main", "--presence", "eva=dnd"),
+                "no person is called 'eva' in {}",
+            ),
+            (
+                ("explain", "--to", "main", "--override", "x=open"),
+                "no schedule is called 'x' in {}",
+            ),
+            (("timeline", "man"), "no line is called 'man' in {}"),
+        ],
+    )
+    def test_an_unknown_name_says_where_it_was_looked_for(
+        self, command: tuple[str, ...], words: str, files: dict[str, str]
+    ) -> None:
+        file = files["warned"]
+        ended = run("flask", "rules", *command, "--rules", file)
+        assert ended.returncode == 2
+        assert words.format(file) in ended.stderr
+        mine = run("flask", "rules", *command)
+        assert words.format("routing_rules.yaml") in mine.stderr
+
+    def test_a_missing_file_is_no_line(self) -> None:
+        ended = run("flask", "rules", "timeline", "../nowhere.yaml")
+        assert (ended.returncode, "../nowhere.yaml: No such file" in ended.stderr) == (2, True)
+
+    def test_what_is_explained_says_by_which_file(self, files: dict[str, str]) -> None:
+        ended = run("flask", "rules", "explain", files["warned"], "--to", "main")
+        assert ended.stdout.splitlines()[0].endswith(f", by {files['warned']}")
+
+
 class TestExplain:
+    def test_each_outcome_is_named(self) -> None:
+        ended = run(
+            *("flask", "rules", "explain", "--to", "main", "--at", "2026-03-09T09:00"),
+            *("--outcome", "no-answer", "--outcome", "USER_BUSY"),
+        )
+        tried = [line for line in ended.stdout.splitlines() if line.strip()[:1].isdigit()]
+        ends = [line.rpartition(": ")[2] for line in tried]
+        assert ends == ["no-answer", "USER_BUSY", "answers"]
+
     def test_what_the_contract_shows(self) -> None:
         at = "2026-03-09T12:45"
         ended = run("flask", "rules", "explain", "--to", "main", "--at", at, "--json")

@@ -68,13 +68,17 @@ def data(service: Flask, *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
+def rules_of(service: Flask) -> str:
+    return str(service.extensions["callrouter"].settings.rules_path)
+
+
 def test_the_terminal(service: Flask) -> None:
     result = ask(service, "main", "--from", "2026-11-25", "--days", "3")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         (
             "For an ordinary caller, when nobody is busy and everybody is available. "
-            "Times in America/New_York."
+            f"Times in America/New_York. Rules of {rules_of(service)}."
         ),
         "",
         "main (Main <Office> & more): +19195551000, +19195551001",

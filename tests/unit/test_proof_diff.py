@@ -185,3 +185,34 @@ def first_words(rules: RuleSet, call: Call, facts: Facts) -> str:
     action = route(rules, call, facts).stages[0].action
     assert isinstance(action, TransferAction)
     return ", then ".join(" + ".join(d.label for d in step.destinations) for step in action.steps)
+
+
+LISTS = """\
+version: 1
+destinations: {desk: +19195550101, bo: +19195550103, ana: +19195550102}
+callers:
+  blocked: [+1212*, +14155550123]
+  vip: [+1415*]
+lines:
+  main:
+    numbers: +19195551000
+    rules:
+      - {name: blocked, when: {from: blocked}, reject: true}
+      - {name: vip, when: {from: vip}, transferTo: bo}
+    otherwise: desk
+emergency: desk
+"""
+
+
+@pytest.mark.parametrize(
+    ("there", "instead", "who"),
+    [
+        ("otherwise: desk", "otherwise: ana", "any caller not in blocked or vip"),
+        ("from: vip}, transferTo: bo", "from: vip}, reject: true", "callers in vip"),
+        ("from: blocked}, reject: true", "from: blocked}, transferTo: bo", "callers in blocked"),
+    ],
+)
+def test_a_list_stands_for_all_that_are_in_it(there: str, instead: str, who: str) -> None:
+    found = list(differences(read(LISTS), read(LISTS.replace(there, instead)), START))
+    assert found[0].case == who
+    assert not any(" and " in each.case for each in found)

@@ -17,7 +17,7 @@ import pytest
 
 from routing import expectations
 from routing.reader import DIALING, SECTIONS, read
-from routing.reading import actions, calendars, lines, times
+from routing.reading import actions, audio, calendars, lines, times
 from routing.reading import expectations as expect
 from routing.reading.shapes import Built, Record
 
@@ -60,7 +60,7 @@ RECORDS = [
     *(DIALING, actions.DESTINATION, record_of(actions._STEP), record_of(lines._RULE)),
     *(record_of(lines.WHEN), lines.LINE, calendars.COUNTRY, times.SCHEDULE),
     *(record_of(times._SPECIAL), record_of(expect.EXPECT.item)),
-    record_of(actions.audio_shape("audio")),
+    record_of(audio.audio_shape("audio")),
 ]
 KEYS = sorted({*SECTIONS, *(key for record in RECORDS for key in record.fields)})
 

@@ -177,6 +177,17 @@ GOOD = [
     ),
     ("dates: shut, hours: closed", "dates: shut, hours: closed, days: [mon, wed-fri]"),
     ("  office:\n", "  nights: {like: office, hours: {mon-sun: 09:00-09:00}}\n  office:\n"),
+    ("otherwise: {transferTo: 12}", "otherwise: 12"),
+    ("otherwise: {transferTo: 12}", "otherwise: [12, ana, +19195550105]"),
+    ("emergency: {reject: yes}", "emergency: +19195550105"),
+    ("followMe: [{transferTo: desk, ring: 1m30s}, {", "followMe: [desk, [ana, 12], {"),
+    (
+        "followMe: [{transferTo: desk, ring: 1m30s}, {transferTo: [ana, +19195550105]}]",
+        "followMe: desk",
+    ),
+    ("{announce: {sentence: Hello, voice: julie}}", "{announce: Hello}"),
+    ("{announce: {sentence: Hello, voice: julie}}", "[desk, ana]"),
+    ("rings: [ana]", "rings: ana"),
 ]
 
 
@@ -221,7 +232,7 @@ MISTAKES = [
     ("{country: NO}", "{country: NO, without: {a: b}}", "$.calendars.holidays"),
     ("outside: office", "outsde: office", "$.lines.main.rules[0].when"),
     ("busy: desk}", "bsy: desk}", "$.lines.main.rules[0].when.not"),
-    ("[dnd, away]", "[dnd, asleep]", "$.lines.main.rules[1].when.presence.nora"),
+    ("[dnd, away]", "[dnd, asleep]", "$.lines.main.rules[1].when.presence.nora[1]"),
     ("diverted: any", "diverted: sometimes", "$.lines.main.rules[1].when.diverted"),
     ("name: 7", "reject: true", "$.lines.main.rules[0]"),
     ("        transferTo: ana\n", "", "$.lines.main.rules[0]"),
@@ -229,11 +240,11 @@ MISTAKES = [
     ("onNoAnswer: ", "onNoAnswr: ", "$.lines.main.rules[1]"),
     ("voice: julie", "voice: juli", "$.lines.main.rules[1].onNoAnswer.announce.voice"),
     ("sentence: Hello, ", "", "$.lines.main.rules[1].onNoAnswer.announce"),
-    ("otherwise: {transferTo: 12}", "otherwise: 12", "$.lines.main.otherwise"),
+    ("otherwise: {transferTo: 12}", "otherwise: [[12]]", "$.lines.main.otherwise[0]"),
     ("reject: yes", "reject: no", "$.emergency.reject"),
     ("at: 2026-03-09T22:00", "at: tomorrow", "$.expect[0].at"),
     (", rings: [ana]", "", "$.expect[0]"),
-    ("rings: [ana]", "rings: ana", "$.expect[0].rings"),
+    ("rings: [ana]", "rings: [[[ana]]]", "$.expect[0].rings[0][0]"),
     ("to: main, from: anon", "from: anon", "$.expect[0]"),
 ]
 
