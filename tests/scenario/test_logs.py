@@ -110,6 +110,11 @@ def test_masking(text: str, shown: str) -> None:
     assert masked(text) == shown
 
 
+def test_a_value_without_end_is_cut() -> None:
+    line = JsonFormatter().line(0, "INFO", "x", "y" * 60_000, {"z": "z" * 60_000})
+    assert len(line) < 20_000
+
+
 def test_an_unhandled_error_is_one_line() -> None:
     try:
         raise RuntimeError("cannot reach\n+12125550142")
