@@ -21,9 +21,9 @@ from commands.output import (
     text_of,
 )
 from commands.proved import line_data, line_text
-from routing.findings import ERROR, INFO, WARNING, Finding
 from routing.problems import Problem, RulesError, keys_text
-from routing.proof import Proof, prove
+from routing.proof.findings import ERROR, INFO, WARNING, Finding
+from routing.proof.prove import Proof, prove
 from routing.reader import read
 from routing.reading.places import Places
 

@@ -24,10 +24,10 @@ from commands.output import (
     service_ledger,
     takes_rules,
 )
-from routing.comparison import Difference, differences
 from routing.problems import Wrong
+from routing.proof.comparison import Difference, differences
+from routing.proof.wording import action_words
 from routing.reading.values import instant
-from routing.wording import action_words
 
 if TYPE_CHECKING:
     from routing.router import Walk

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routing.week import day_words, spans_by_label, week_words
+from routing.proof.week import day_words, spans_by_label, week_words
 from routing.words import OTHERWISE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from routing.chains import Chains
-    from routing.proof import LineProof, Reached
-    from routing.week import Hours
+    from routing.proof.chains import Chains
+    from routing.proof.prove import LineProof, Reached
+    from routing.proof.week import Hours
 
 HOUR = 3600
 

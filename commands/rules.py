@@ -28,12 +28,12 @@ from commands.output import (
 from commands.timeline import timeline_command
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
-from routing.coverage import failing, results
 from routing.problems import Wrong
-from routing.reach import instants
+from routing.proof.coverage import failing, results
+from routing.proof.reach import instants
+from routing.proof.sweep import Sweep
 from routing.reading.values import instant
 from routing.router import route, walk
-from routing.sweep import Sweep
 from routing.words import (
     DIVERSION_REASONS,
     OUTCOME_BY_CAUSE,

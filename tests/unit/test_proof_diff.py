@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from routing.comparison import differences
+from routing.proof.comparison import differences
 from routing.reader import read
 from routing.router import route
 from routing.rules import RuleSet, TransferAction

@@ -8,10 +8,10 @@ import random
 
 import pytest
 
-from routing.chains import chains, plain_route
 from routing.conditions import Facts
-from routing.findings import ERROR, INFO, WARNING
-from routing.proof import Proof, prove
+from routing.proof.chains import chains, plain_route
+from routing.proof.findings import ERROR, INFO, WARNING
+from routing.proof.prove import Proof, prove
 from routing.reader import read
 from routing.route import first_move
 from routing.router import route, walk

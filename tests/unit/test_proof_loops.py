@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from routing.findings import ERROR
-from routing.proof import prove
+from routing.proof.findings import ERROR
+from routing.proof.prove import prove
 from routing.reader import read
 from routing.route import first_move
 from routing.router import route, walk

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from routing.conditions import Call, Facts
-from routing.findings import INFO, WARNING, Finding
-from routing.proof import prove
+from routing.proof.findings import INFO, WARNING, Finding
+from routing.proof.prove import prove
+from routing.proof.sweep import Sweep, instant
 from routing.reader import read
 from routing.router import route
-from routing.sweep import Sweep, instant
 from tests.proof_cases import START, case, every_kind, random_rules, reached
 
 if TYPE_CHECKING:

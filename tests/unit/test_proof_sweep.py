@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.dates import DateRange, Yearly
+from routing.proof.sweep import Sweep, instant
+from routing.proof.week import Hours, timetable, week_words
 from routing.schedule import Schedule, SpecialHours, Window
-from routing.sweep import Sweep, instant
-from routing.week import Hours, timetable, week_words
 
 ZONES = [
     *("America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Havana"),

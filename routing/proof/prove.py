@@ -13,28 +13,28 @@ from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from routing import dead
-from routing.chains import Chains, chains, plain_route
 from routing.conditions import Call, Facts
-from routing.coverage import Place, failing, proposal, results
-from routing.findings import ERROR, INFO, WARNING, Finding
-from routing.loops import Loop, loops
-from routing.reach import Reach, first_worlds, instants, reach, stages_of
+from routing.proof import dead
+from routing.proof.chains import Chains, chains, plain_route
+from routing.proof.coverage import Place, failing, proposal, results
+from routing.proof.findings import ERROR, INFO, WARNING, Finding
+from routing.proof.loops import Loop, loops
+from routing.proof.reach import Reach, first_worlds, instants, reach, stages_of
+from routing.proof.sweep import SWEEP_DAYS, Sweep
+from routing.proof.week import Timetable, timetable
+from routing.proof.wording import action_words
+from routing.proof.worlds import AT, witness
 from routing.router import route
 from routing.rules import TransferAction
 from routing.subdivisions import subdivisions
-from routing.sweep import SWEEP_DAYS, Sweep
-from routing.week import Timetable, timetable
-from routing.wording import action_words
 from routing.words import HANDLERS, OTHERWISE
-from routing.worlds import AT, witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from routing.expectations import Result
+    from routing.proof.worlds import Witness, World
     from routing.rules import Line, RuleSet, Stage
-    from routing.worlds import Witness, World
 
 __all__ = ["SWEEP_DAYS", "LineProof", "Proof", "prove"]
 ENDS_SOON = 60

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
-from routing.chains import walk_all
-from routing.classes import Party, domains_of
-from routing.route import first_move
-from routing.router import route
-from routing.rules import TransferAction
-from routing.worlds import (
+from routing.proof.chains import walk_all
+from routing.proof.classes import Party, domains_of
+from routing.proof.worlds import (
     CALLER,
     DIVERTED,
     Domains,
@@ -30,13 +27,16 @@ from routing.worlds import (
     facts_in,
     witness,
 )
+from routing.route import first_move
+from routing.router import route
+from routing.rules import TransferAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from routing.proof.sweep import Sweep
     from routing.route import Attempt
     from routing.rules import Destination, RuleSet, Stage
-    from routing.sweep import Sweep
 
 _EVERY_WAY = 500
 """Steps for which every way round is looked for; after that each place is visited once."""

@@ -14,16 +14,16 @@ from catapult.transfer import DIVERSION_REASONS
 from routing.callers import ANONYMOUS, CallerList, host_and_port, normal_party
 from routing.conditions import Diverted, From, Not, Presence, Time
 from routing.problems import Wrong
+from routing.proof.worlds import AT, BUSY, CALLER, DIVERTED, PRESENCE, Domains, mentioned
 from routing.reading.numbers import check_number
 from routing.words import AVAILABLE, PRESENCE_STATES
-from routing.worlds import AT, BUSY, CALLER, DIVERTED, PRESENCE, Domains, mentioned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from routing.conditions import Condition
+    from routing.proof.sweep import Sweep
     from routing.schedule import Schedule
-    from routing.sweep import Sweep
 
 T = TypeVar("T")
 _DIGITS = "2019345678"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from routing.classes import Party
     from routing.conditions import Condition
+    from routing.proof.classes import Party
 
 T = TypeVar("T")
 Variable = tuple[str, str]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from routing.findings import INFO, WARNING, Finding, Hider
-from routing.reach import by_override, hiding, reach
+from routing.proof.findings import INFO, WARNING, Finding, Hider
+from routing.proof.reach import by_override, hiding, reach
+from routing.proof.worlds import witness
 from routing.router import route
-from routing.worlds import witness
 
 if TYPE_CHECKING:
-    from routing.reach import Reach
+    from routing.proof.reach import Reach
+    from routing.proof.sweep import Sweep
+    from routing.proof.worlds import Witness
     from routing.rules import RuleSet
     from routing.schedule import Schedule
-    from routing.sweep import Sweep
-    from routing.worlds import Witness
 
 _FAR = 12 * 366
 """Days before and after the sweep in which a rule is looked for that it does not reach."""

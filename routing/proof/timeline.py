@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from routing.callers import is_withheld
-from routing.clocks import Span, WallDay, day_of
 from routing.conditions import Call, Facts, Not, Time
+from routing.proof.clocks import Span, WallDay, day_of
+from routing.proof.sweep import changes
 from routing.router import route, walk
 from routing.rules import AnnounceAction, TransferAction
 from routing.schedule import ALWAYS
-from routing.sweep import changes
 from routing.words import NO_ANSWER
 
 if TYPE_CHECKING:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from routing.classes import domains_of, schedules_of
-from routing.router import all_hold
-from routing.rules import TransferAction
-from routing.words import AVAILABLE, EMERGENCY, HANDLERS_BY_OUTCOME, OTHERWISE, OVERRIDES
-from routing.words import BUSY as BUSY_OUTCOME
-from routing.worlds import (
+from routing.proof.classes import domains_of, schedules_of
+from routing.proof.worlds import (
     BUSY,
     OVERRIDE,
     PRESENCE,
@@ -22,14 +18,18 @@ from routing.worlds import (
     facts_in,
     mentioned,
 )
+from routing.router import all_hold
+from routing.rules import TransferAction
+from routing.words import AVAILABLE, EMERGENCY, HANDLERS_BY_OUTCOME, OTHERWISE, OVERRIDES
+from routing.words import BUSY as BUSY_OUTCOME
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
+    from routing.proof.sweep import Sweep
     from routing.rules import Destination, Line, Rule, RuleSet, Stage, Step
     from routing.schedule import Schedule
-    from routing.sweep import Sweep
 
 
 _LAST = (OTHERWISE, EMERGENCY)

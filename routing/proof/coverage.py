@@ -8,12 +8,12 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.callers import is_withheld
-from routing.chains import walk_all
 from routing.expectations import Result, judge
+from routing.proof.chains import walk_all
+from routing.proof.worlds import Witness
 from routing.route import first_move
 from routing.router import route, walk
 from routing.rules import AnnounceAction, RejectAction
-from routing.worlds import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

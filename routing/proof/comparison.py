@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from routing.chains import used
-from routing.classes import domains_of, flat, presence_classes, schedules_of
 from routing.conditions import Condition, Diverted, From
-from routing.reading.callers import free_number
-from routing.router import first_that_holds
-from routing.rules import AnnounceAction, Parameters, RejectAction, TransferAction
-from routing.sweep import Sweep
-from routing.week import timetable
-from routing.wording import action_words
-from routing.words import AVAILABLE, PRESENCE_STATES
-from routing.worlds import (
+from routing.proof.chains import used
+from routing.proof.classes import domains_of, flat, presence_classes, schedules_of
+from routing.proof.sweep import Sweep
+from routing.proof.week import timetable
+from routing.proof.wording import action_words
+from routing.proof.worlds import (
     AT,
     BUSY,
     CALLER,
@@ -32,12 +28,16 @@ from routing.worlds import (
     facts_in,
     witness,
 )
+from routing.reading.callers import free_number
+from routing.router import first_that_holds
+from routing.rules import AnnounceAction, Parameters, RejectAction, TransferAction
+from routing.words import AVAILABLE, PRESENCE_STATES
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
-    from routing.classes import Party
+    from routing.proof.classes import Party
     from routing.rules import Action, Line, RuleSet, Stage
 
 _MOST = 20_000
