@@ -20,7 +20,7 @@ HOUR = 3600
 def line_text(proved: LineProof) -> Iterator[str]:
     """Yield what an ordinary caller of a line gets when, and how long it can ring."""
     yield ""
-    yield proved.found.line.name
+    yield proved.line.name
     by_length = sorted(proved.when.hours.items(), key=lambda item: item[1].seconds)
     for label, hours in by_length:
         yield f"  {_label(label)}: {hours}"

@@ -1,9 +1,10 @@
-"""Loops: calls that come back to one of our own lines for ever.
+"""Loops: calls that come back to one of our own lines again and again.
 
 A transfer to a number of ours is a new call to it. What is so in the world is taken to stay as it
 is, and the new call brings what the transfer gave it: caller, diversion reason. So a loop is one
 that really goes round: a line that sends calls on at night and one that sends them back by day
-are none, and `when: {diverted: any}` ends one.
+are none, and `when: {diverted: any}` ends one. A loop through a destination with a capacity ends
+by itself once that is full.
 """
 
 from __future__ import annotations
@@ -14,29 +15,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
-from routing.proof.chains import walk_all
 from routing.proof.classes import Party, domains_of
-from routing.proof.worlds import (
-    CALLER,
-    DIVERTED,
-    Domains,
-    Witness,
-    World,
-    answers,
-    call_in,
-    facts_in,
-    witness,
-)
-from routing.route import first_move
-from routing.router import route
+from routing.proof.following import alone, follow, routes
+from routing.proof.looking import clocks_in, dialed_by, looked_at
+from routing.proof.reach import first_of, holding, stages_of
+from routing.proof.regions import EVERYWHERE, NOWHERE, Space
+from routing.proof.worlds import CALLER, DIVERTED, OWN, View, Witness, World, witness
+from routing.route import Attempt
 from routing.rules import TransferAction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from routing.proof.following import Visit
+    from routing.proof.regions import Region
     from routing.proof.sweep import Sweep
-    from routing.route import Attempt
-    from routing.rules import Destination, RuleSet, Stage
+    from routing.route import Route
+    from routing.rules import Destination, Line, RuleSet, Stage
 
 _EVERY_WAY = 500
 """Steps for which every way round is looked for; after that each place is visited once."""
@@ -50,6 +45,8 @@ class Hop(NamedTuple):
     stage: str
     to: str
     witness: Witness
+    limit: str | None = None
+    """The destination, if it takes only so many calls at once."""
 
     @property
     def words(self) -> str:
@@ -70,6 +67,11 @@ class Loop:
         """The lines, in order, the first again at the end."""
         return (*(hop.line for hop in self.hops), self.hops[0].line)
 
+    @property
+    def full(self) -> tuple[str, ...]:
+        """The destinations of the loop that are full after some rounds, so that it ends."""
+        return tuple(dict.fromkeys(hop.limit for hop in self.hops if hop.limit is not None))
+
 
 class _Arrival(NamedTuple):
     """A call to a number of ours, and what a transfer gave it; None is as the first call was."""
@@ -83,25 +85,34 @@ class _Transfer(NamedTuple):
     stage: str
     outcomes: tuple[str, ...]
     next: _Arrival
+    limit: str | None
 
 
 def loops(rules: RuleSet, sweep: Sweep, alive: Mapping[str, Sequence[Stage]]) -> list[Loop]:
-    """Return a loop for each round trip over our lines; `alive` has the stages that can be used."""
+    """Return a loop for each round trip over our lines; `alive` has the stages that can be used.
+
+    Raises TooManyWorldsError.
+    """
     onward = _entangled(
         {line: {rules.line_by_number[n].name for n in _own(rules, alive[line])} for line in alive}
     )
     if not onward:
         return []
-    conditions = [c for name in onward for rule in rules.lines[name].rules for c in rule.conditions]
-    domains = domains_of(conditions, sweep, rules.default_caller)
-    search = _Search(rules, domains)
+    search = _Search(rules, _space(rules, [rules.lines[name] for name in onward], sweep))
     for name in onward:
         for number in rules.lines[name].numbers:
             if any(number in _own(rules, alive[each]) for each in onward):
-                search.go(_Arrival(number), {}, ())
+                search.go(_Arrival(number), EVERYWHERE, ())
     order = {name: number for number, name in enumerate(rules.lines)}
     found = _telling(sorted(search.found.values(), key=lambda loop: len(loop.hops)))
     return sorted(found, key=lambda loop: [order[name] for name in loop.names])
+
+
+def _space(rules: RuleSet, lines: Sequence[Line], sweep: Sweep) -> Space:
+    looks = [look for line in lines for look in looked_at(line)]
+    dialed = [look for line in lines for stages in stages_of(line) for look in dialed_by(stages)]
+    instants = sweep.moments(clocks_in(looks)).first
+    return Space(domains_of([*looks, *dialed], instants, rules.default_caller))
 
 
 def _telling(found: Iterable[Loop]) -> list[Loop]:
@@ -145,54 +156,100 @@ def _entangled(onward: dict[str, set[str]]) -> dict[str, set[str]]:
 @dataclass(slots=True)
 class _Search:
     rules: RuleSet
-    domains: Domains
+    space: Space
     found: dict[tuple[str, ...], Loop] = field(default_factory=dict)
     steps: int = 0
-    seen: set[object] = field(default_factory=set)
+    seen: dict[_Arrival, Region] = field(default_factory=dict)
+    chosen: dict[_Arrival, tuple[Region, ...]] = field(default_factory=dict)
+    views: dict[object, View] = field(default_factory=dict)
 
     def go(
-        self, arrival: _Arrival, world: World, path: tuple[tuple[_Arrival, _Transfer], ...]
+        self, arrival: _Arrival, region: Region, path: tuple[tuple[_Arrival, _Transfer], ...]
     ) -> None:
-        """Follow a call through our lines until it leaves them or is where it was before."""
+        """Follow calls through our lines until they leave them or are where they were before."""
         before = [each for each, _ in path]
         if arrival in before:
-            self._note(path[before.index(arrival) :], world)
+            self._note(path[before.index(arrival) :], region)
             return
         self.steps += 1
-        place = (arrival, frozenset(world.items()))
-        if self.steps > _EVERY_WAY and place in self.seen:
+        seen = self.seen.get(arrival, NOWHERE)
+        if self.steps > _EVERY_WAY and not self.space.without(region, seen):
             return
-        self.seen.add(place)
-        for transfers, split in answers(lambda w: self._transfers(arrival, w), world, self.domains):
-            for transfer in transfers:
-                self.go(transfer.next, split, (*path, (arrival, transfer)))
+        self.seen[arrival] = self.space.either(seen, region)
+        for transfer, part in sorted(self._transfers(arrival, region), key=_endless_first):
+            self.go(transfer.next, part, (*path, (arrival, transfer)))
 
-    def _transfers(self, arrival: _Arrival, world: World) -> list[_Transfer]:
-        """Return every transfer to a number of ours that can come about."""
-        facts = facts_in(world)
-        chosen = route(self.rules, call_in({**world, **dict(arrival.given)}, arrival.to), facts)
-        if not _own(self.rules, chosen.stages):
-            return []
-        known = walk_all(chosen, [first_move(chosen, facts)], facts)
-        return [
-            _Transfer(chosen.rule, attempt.stage, outcomes, _arrival(arrival, attempt, each))
-            for attempt, outcomes in known.visits
-            for each in attempt.destinations
-            if each.party in self.rules.line_by_number
-        ]
+    def _transfers(self, arrival: _Arrival, region: Region) -> Iterator[tuple[_Transfer, Region]]:
+        """Yield every transfer to a number of ours that can come about, and where it does."""
+        line = self.rules.line_by_number[arrival.to]
+        for index, (chosen, stages) in enumerate(
+            zip(self._chosen(arrival, line), stages_of(line), strict=True)
+        ):
+            here = self.space.both(region, chosen)
+            if not here or not _own(self.rules, stages):
+                continue
+            for route, part in routes(self.space, self.rules, line, index, here, arrival.to):
+                for visit in follow(self.space, route, part, self._view(arrival)):
+                    yield from self._rings(arrival, route, visit)
 
-    def _note(self, cycle: tuple[tuple[_Arrival, _Transfer], ...], world: World) -> None:
+    def _chosen(self, arrival: _Arrival, line: Line) -> tuple[Region, ...]:
+        """Return where each rule is chosen for a call that arrives so."""
+        if arrival not in self.chosen:
+            view = self._view(arrival)
+            holds = [holding(self.space, rule.conditions, view) for rule in line.rules]
+            self.chosen[arrival] = first_of(self.space, holds)
+        return self.chosen[arrival]
+
+    def _view(self, arrival: _Arrival) -> View:
+        """Return how rules see a call that arrives so: who calls is given by the transfer."""
+        if arrival.given not in self.views:
+            self.views[arrival.given] = View(_given(arrival))
+        return self.views[arrival.given]
+
+    def _rings(
+        self, arrival: _Arrival, route: Route, visit: Visit
+    ) -> Iterator[tuple[_Transfer, Region]]:
+        turn, outcomes = visit
+        for number, (destination, region) in enumerate(turn.ringing):
+            if destination.party not in self.rules.line_by_number:
+                continue
+            by_itself = alone(self.space, turn, number)
+            others = tuple(each for each, _ in turn.ringing if each is not destination)
+            for together, part in (
+                ((destination,), by_itself),
+                ((destination, *others), self.space.without(region, by_itself)),
+            ):
+                if part:
+                    attempt = Attempt(route, turn.stage.name, together, turn.progress.reason)
+                    following = _arrival(arrival, attempt, destination)
+                    limit = destination.label if destination.capacity is not None else None
+                    name = turn.stage.name
+                    yield _Transfer(route.rule, name, outcomes, following, limit), part
+
+    def _note(self, cycle: tuple[tuple[_Arrival, _Transfer], ...], region: Region) -> None:
+        world = self.space.first(region)
         hops = [self._hop(*each, world) for each in cycle]
         order = list(self.rules.lines)
         first = min(range(len(hops)), key=lambda index: order.index(hops[index].line))
         loop = Loop((*hops[first:], *hops[:first]))
-        self.found.setdefault(loop.names, loop)
+        known = self.found.get(loop.names)
+        if known is None or (known.full and not loop.full):
+            self.found[loop.names] = loop
 
     def _hop(self, arrival: _Arrival, transfer: _Transfer, world: World) -> Hop:
-        whole = {**world, **dict(arrival.given)}
-        shown = witness(whole, self.domains, arrival.to, transfer.outcomes)
+        whole = {**world, **_given(arrival)}
+        shown = witness(whole, self.space.domains, arrival.to, transfer.outcomes)
         line = self.rules.line_by_number[arrival.to].name
-        return Hop(line, transfer.rule, transfer.stage, transfer.next.to, shown)
+        return Hop(line, transfer.rule, transfer.stage, transfer.next.to, shown, transfer.limit)
+
+
+def _given(arrival: _Arrival) -> World:
+    given: World = dict(arrival.given)
+    return given | {OWN: None} if CALLER in given else given
+
+
+def _endless_first(each: tuple[_Transfer, Region]) -> bool:
+    return each[0].limit is not None
 
 
 def _arrival(before: _Arrival, attempt: Attempt, destination: Destination) -> _Arrival:

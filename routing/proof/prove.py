@@ -8,6 +8,7 @@ that routes calls. Each finding has a witness: a call that shows it.
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,25 +16,28 @@ from zoneinfo import ZoneInfo
 
 from routing.conditions import Call, Facts
 from routing.proof import dead
-from routing.proof.chains import Chains, chains, plain_route
-from routing.proof.coverage import Place, failing, proposal, results
+from routing.proof.chains import Chains, chains, joined
+from routing.proof.coverage import Place, failing, results, untested
 from routing.proof.findings import ERROR, INFO, WARNING, Finding
+from routing.proof.following import routes
+from routing.proof.looking import clocks_in, looked_at
 from routing.proof.loops import Loop, loops
 from routing.proof.reach import Reach, first_worlds, instants, reach, stages_of
+from routing.proof.regions import TooManyWorldsError
+from routing.proof.subdivisions import subdivisions
 from routing.proof.sweep import SWEEP_DAYS, Sweep
+from routing.proof.timeline import home_zone
 from routing.proof.week import Timetable, timetable
 from routing.proof.wording import action_words
-from routing.proof.worlds import AT, witness
+from routing.proof.worlds import Witness
 from routing.router import route
 from routing.rules import TransferAction
-from routing.subdivisions import subdivisions
 from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from routing.expectations import Result
-    from routing.proof.worlds import Witness, World
     from routing.rules import Line, RuleSet, Stage
 
 __all__ = ["SWEEP_DAYS", "LineProof", "Proof", "prove"]
@@ -45,34 +49,14 @@ Reached = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LineProof:
-    """What is known of one line: who is reached when, and everything that can follow."""
+    """What is known of one line: who is reached when, the longest that it can ring."""
 
-    found: Reach
-    zone: ZoneInfo | dt.timezone
+    line: Line
     when: Timetable[Reached]
-    worlds: tuple[tuple[World, ...], ...]
-    """For each rule and then `otherwise`: worlds that stand for all in which it is chosen."""
-    chains: tuple[Chains | None, ...]
-    """For each rule and then `otherwise`; None where it can never be chosen."""
-
-    def witness(self, index: int) -> Witness:
-        """Return a call that gets a rule."""
-        return witness(self.worlds[index][0], self.found.domains, self.found.line.numbers[0])
-
-    @property
-    def longest(self) -> Chains | None:
-        """The chains of the rule in which a caller can ring longest."""
-        alive = [each for each in self.chains if each]
-        return max(alive, key=lambda each: each.seconds, default=None)
-
-    @property
-    def alive(self) -> tuple[Stage, ...]:
-        """Every stage that can be used."""
-        return tuple(
-            stages_of(self.found, index)[number]
-            for index, known in enumerate(self.chains)
-            for number in (known.stages if known else ())
-        )
+    longest: Chains | None
+    """The chains of the rule in which a caller can ring longest."""
+    alive: tuple[Stage, ...]
+    """Every stage that can be used."""
 
 
 @dataclass(slots=True)
@@ -80,6 +64,7 @@ class Proof:
     """Everything that is proved of a file; `results` are those of its expectations."""
 
     start: dt.datetime
+    zone: ZoneInfo
     findings: list[Finding] = field(default_factory=list)
     lines: dict[str, LineProof] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
@@ -92,39 +77,89 @@ class Proof:
 
 def prove(rules: RuleSet, start: dt.datetime, tick: Callable[[], object] = lambda: None) -> Proof:
     """Prove a file for the sweep from `start`; `tick` is called once for each line done."""
-    sweep = Sweep(start)
-    proof = Proof(sweep.start)
-    for line in rules.lines.values():
-        proof.lines[line.name] = _line(rules, line, sweep)
-        tick()
-    proof.loops = loops(rules, sweep, {name: each.alive for name, each in proof.lines.items()})
+    zone = home_zone(rules)
+    sweep = Sweep(start, zone=zone)
+    proof = Proof(sweep.start, zone)
+    expectations: dict[str | None, list[int]] = defaultdict(list)
+    for index, each in enumerate(rules.expectations):
+        called = rules.line_by_number.get(each.to)
+        expectations[called.name if called else None].append(index)
+    judged: dict[int, Result] = {}
+    for line in (None, *rules.lines.values()):
+        indexes = expectations[line.name if line else None]
+        expected = [rules.expectations[index] for index in indexes]
+        found, reached = results(rules, expected, partial(instants, rules, sweep))
+        judged.update(zip(indexes, found, strict=True))
+        if line is not None:
+            proof.lines[line.name], findings = _line(rules, line, sweep, reached)
+            proof.findings += findings
+            tick()
+    proof.results = [judged[index] for index in range(len(judged))]
     proof.findings = [
-        *(_loop(rules, each) for each in proof.loops),
-        *_expectations(rules, proof, sweep),
-        *(finding for each in proof.lines.values() for finding in _of_line(rules, each, sweep)),
+        *_loops(rules, proof, sweep),
+        *_failed(rules, proof),
+        *proof.findings,
         *_calendars(rules, sweep.start),
         *subdivisions(rules.countries, sweep.start.date()),
     ]
     return proof
 
 
-def _line(rules: RuleSet, line: Line, sweep: Sweep) -> LineProof:
-    found = reach(rules, line, sweep)
-    zone = rules.zone or next((each.zone for each in found.schedules), dt.UTC)
-    days = sweep.timetable(found.schedules, zone)
-    at = found.domains[AT]
-    when = timetable(days, lambda kind: _ordinary(rules, line, at[kind]))
-    worlds = tuple(
-        tuple(first_worlds(found, index)) if each else () for index, each in enumerate(found.worlds)
+def _failed(rules: RuleSet, proof: Proof) -> Iterator[Finding]:
+    for index, result in enumerate(proof.results):
+        if not result.passed:
+            shown = failing(rules, index, result)
+            yield Finding(ERROR, "expectation-failed", ("expect", index), result.because, shown)
+
+
+def _line(
+    rules: RuleSet, line: Line, sweep: Sweep, reached: set[Place]
+) -> tuple[LineProof, list[Finding]]:
+    clocks = clocks_in(looked_at(line))
+    moments = sweep.moments(clocks)
+    when = timetable(
+        sweep.timetable(clocks), lambda kind: _ordinary(rules, line, moments.samples[kind])
     )
-    every = tuple(_chains(found, index, each) for index, each in enumerate(worlds))
-    return LineProof(found, zone, when, worlds, every)
+    gap = [*_only_otherwise(rules, line, when, moments.first)]
+    try:
+        found = reach(rules, line, sweep)
+        every = [
+            _chains(rules, found, index) if region else None
+            for index, region in enumerate(found.chosen)
+        ]
+        findings = [
+            *(finding for _, finding in dead.unreached(rules, found, sweep)),
+            *(f for n, each in enumerate(every[:-1]) if each for f in _idle(found, n, each)),
+            *gap,
+            *_untested(rules, found, reached),
+        ]
+    except TooManyWorldsError:
+        alive = tuple(dict.fromkeys(stage for stages in stages_of(line) for stage in stages))
+        return LineProof(line, when, None, alive), [_not_proved(line), *gap]
+    longest = max((each for each in every if each), key=lambda each: each.seconds, default=None)
+    alive = tuple(
+        stages[number]
+        for stages, known in zip(stages_of(line), every, strict=True)
+        for number in (known.stages if known else ())
+    )
+    return LineProof(line, when, longest, alive), findings
 
 
-def _chains(found: Reach, index: int, worlds: Sequence[World]) -> Chains | None:
-    line = found.line
-    facts = [witness(each, found.domains, line.numbers[0]).facts for each in worlds]
-    return chains(plain_route(line, stages_of(found, index)), facts) if facts else None
+def _not_proved(line: Line) -> Finding:
+    message = (
+        f"the rules of {line.name!r} tell too many cases apart: which of them can never be chosen, "
+        "what no expectation reaches and how long it rings is not known"
+    )
+    return Finding(WARNING, "not-proved", ("lines", line.name), message)
+
+
+def _chains(rules: RuleSet, found: Reach, index: int) -> Chains:
+    line, region = found.line, found.chosen[index]
+    every = [
+        chains(each, [shown.facts for shown in first_worlds(found, each.stages, part)])
+        for each, part in routes(found.space, rules, line, index, region, line.numbers[0])
+    ]
+    return joined(every)
 
 
 def _ordinary(rules: RuleSet, line: Line, at: dt.datetime) -> Reached:
@@ -133,23 +168,14 @@ def _ordinary(rules: RuleSet, line: Line, at: dt.datetime) -> Reached:
     return chosen.rule, action_words(chosen.stages[0].action)
 
 
-def _of_line(rules: RuleSet, proved: LineProof, sweep: Sweep) -> Iterator[Finding]:
-    for index, each in enumerate(proved.chains[:-1]):
-        if each is None:
-            yield dead.rule(rules, proved.found, index, sweep)
-        else:
-            yield from _idle(proved, index, each)
-    yield from _only_otherwise(rules, proved)
-
-
-def _idle(proved: LineProof, index: int, known: Chains) -> Iterator[Finding]:
+def _idle(found: Reach, index: int, known: Chains) -> Iterator[Finding]:
     """Yield what can never be used of a rule that can be chosen."""
-    line, rule = proved.found.line, proved.found.line.rules[index]
+    line, rule = found.line, found.line.rules[index]
     action = rule.stages[0].action
     if not isinstance(action, TransferAction):
         return
     keys = ("lines", line.name, "rules", index)
-    shown = proved.witness(index)
+    shown = found.witness(found.chosen[index])
     for number, stage in enumerate(rule.stages):
         if stage.name in HANDLERS and number and number not in known.stages:
             message = f"{stage.name} of rule {rule.name!r} can never run: no attempt ends that way"
@@ -170,20 +196,35 @@ def _idle(proved: LineProof, index: int, known: Chains) -> Iterator[Finding]:
                 yield Finding(WARNING, "never-dialed", keys, message, shown)
 
 
-def _only_otherwise(rules: RuleSet, proved: LineProof) -> Iterator[Finding]:
-    line = proved.found.line
-    if not line.rules:
-        return
-    for kind, at in enumerate(proved.found.domains[AT]):
-        rule, words = label = _ordinary(rules, line, proved.found.domains[AT][kind])
+def _only_otherwise(
+    rules: RuleSet,
+    line: Line,
+    when: Timetable[Reached],
+    instants: Sequence[dt.datetime],
+) -> Iterator[Finding]:
+    """Yield when no rule matches for an ordinary caller."""
+    for at in instants if line.rules else ():
+        rule, words = label = _ordinary(rules, line, at)
         if rule == OTHERWISE:
-            hours = proved.when.hours.get(label)
-            message = f"only `otherwise` ({words}) catches an ordinary caller"
-            message += f": {hours}" if hours else f" at {at.astimezone(proved.zone):%Y-%m-%d %H:%M}"
-            shown = witness({AT: at}, proved.found.domains, line.numbers[0])
+            message = (
+                f"at these times no rule matches, and `otherwise` ({words}) takes the call: "
+                f"{when.hours[label]}"
+            )
+            shown = Witness(Call(line.numbers[0], rules.default_caller, at), Facts())
             keys = ("lines", line.name, OTHERWISE)
             yield Finding(INFO, "only-otherwise", keys, message, shown)
             return
+
+
+def _loops(rules: RuleSet, proof: Proof, sweep: Sweep) -> list[Finding]:
+    try:
+        proof.loops = loops(rules, sweep, {name: e.alive for name, e in proof.lines.items()})
+    except TooManyWorldsError:
+        message = (
+            "the lines that transfer to one another tell too many cases apart: loops are not known"
+        )
+        return [Finding(WARNING, "not-proved", ("lines",), message)]
+    return [_loop(rules, each) for each in proof.loops]
 
 
 def _loop(rules: RuleSet, loop: Loop) -> Finding:
@@ -192,45 +233,23 @@ def _loop(rules: RuleSet, loop: Loop) -> Finding:
     index = next((i for i, rule in enumerate(line.rules) if rule.name == first.rule), None)
     own = (OTHERWISE,) if index is None else ("rules", index)
     ways = ", ".join(f"{hop.line}: {hop.words}" for hop in loop.hops)
-    message = f"a call can go round for ever: {' -> '.join(loop.names)} ({ways})"
-    return Finding(ERROR, "loop", ("lines", line.name, *own), message, first.witness, loop=loop)
+    verb = "is" if len(loop.full) == 1 else "are"
+    ends = f"until {' or '.join(loop.full)} {verb} full" if loop.full else "for ever"
+    message = f"a call can go round {ends}: {' -> '.join(loop.names)} ({ways})"
+    severity = WARNING if loop.full else ERROR
+    return Finding(severity, "loop", ("lines", line.name, *own), message, first.witness, loop=loop)
 
 
-def _expectations(rules: RuleSet, proof: Proof, sweep: Sweep) -> Iterator[Finding]:
-    proof.results, reached = results(rules, partial(instants, rules, sweep))
-    for index, result in enumerate(proof.results):
-        if not result.passed:
-            shown = failing(rules, index, result)
-            yield Finding(ERROR, "expectation-failed", ("expect", index), result.because, shown)
-    for proved in proof.lines.values():
-        yield from _untested(rules, proved, reached)
-
-
-def _untested(rules: RuleSet, proved: LineProof, reached: set[Place]) -> Iterator[Finding]:
+def _untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Finding]:
     """Yield the rules and handlers that can be used and that no expectation reaches."""
-    line = proved.found.line
-    for index, known in enumerate(proved.chains):
-        stages = stages_of(proved.found, index)
-        rule = line.rules[index].name if index < len(line.rules) else OTHERWISE
-        keys = ("lines", line.name, *(("rules", index) if index < len(line.rules) else ()))
-        if known is None:
-            continue
-        for number in sorted(known.stages):
-            name = stages[number].name
-            place = Place(line.name, rule, name if number else rule)
-            if place in reached or (number and name not in HANDLERS):
-                continue
-            what = f"{name} of rule {rule!r}" if number else f"rule {rule!r}"
-            shown = proved.witness(index)
-            found = proposal(rules, shown, place, known.stages[number])
-            yield Finding(
-                INFO,
-                "untested",
-                (*keys, name) if number or rule == OTHERWISE else keys,
-                f"no expectation reaches {what}",
-                found.witness if found else shown,
-                proposed=found.text if found else None,
-            )
+    line = found.line
+    for place, index, shown, proposed in untested(rules, found, reached):
+        handler = place.stage != place.rule
+        what = f"{place.stage} of rule {place.rule!r}" if handler else f"rule {place.rule!r}"
+        own: tuple[str | int, ...] = ("rules", index) if index < len(line.rules) else (OTHERWISE,)
+        keys = ("lines", line.name, *own, *((place.stage,) if handler else ()))
+        message = f"no expectation reaches {what}"
+        yield Finding(INFO, "untested", keys, message, shown, proposed=proposed)
 
 
 def _calendars(rules: RuleSet, start: dt.datetime) -> Iterator[Finding]:

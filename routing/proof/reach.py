@@ -5,114 +5,154 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from routing.proof.classes import domains_of, schedules_of
-from routing.proof.worlds import (
-    BUSY,
-    OVERRIDE,
-    PRESENCE,
-    Domains,
-    Variable,
-    World,
-    answers,
-    call_in,
-    facts_in,
-    mentioned,
-)
-from routing.router import all_hold
+from routing.looks import OverrideOf
+from routing.proof.classes import domains_of
+from routing.proof.following import skipping
+from routing.proof.looking import clocks_in, dialed_by, looked_at
+from routing.proof.regions import EVERYWHERE, NOWHERE, Space, UndeclaredLookError
+from routing.proof.worlds import CALLER, OVERRIDE, OWN, PLAIN, witness
 from routing.rules import TransferAction
-from routing.words import AVAILABLE, EMERGENCY, HANDLERS_BY_OUTCOME, OTHERWISE, OVERRIDES
 from routing.words import BUSY as BUSY_OUTCOME
+from routing.words import EMERGENCY, HANDLERS_BY_OUTCOME, OTHERWISE
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator, Sequence
 
+    from routing.conditions import Condition
+    from routing.looks import Clock, Look
+    from routing.proof.regions import Region
     from routing.proof.sweep import Sweep
-    from routing.rules import Destination, Line, Rule, RuleSet, Stage, Step
-    from routing.schedule import Schedule
-
+    from routing.proof.worlds import Domains, View, Witness
+    from routing.rules import Line, Rule, RuleSet, Stage, Step
 
 _LAST = (OTHERWISE, EMERGENCY)
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """For each rule of a line, in order, and then for `otherwise`: worlds in which it is chosen.
+    """For each rule of a line: where its conditions hold, and where it is the one chosen.
 
-    Worlds that differ only in what no later rule looks at are one. An empty tuple is a dead rule.
+    `chosen` has one more at its end, for `otherwise`. A rule that is chosen nowhere is dead.
     """
 
     line: Line
-    schedules: tuple[Schedule, ...]
-    domains: Domains
-    worlds: tuple[tuple[World, ...], ...]
+    clocks: tuple[Clock, ...]
+    space: Space
+    holds: tuple[Region, ...]
+    chosen: tuple[Region, ...]
+
+    def witness(self, region: Region, outcomes: tuple[str, ...] = ()) -> Witness:
+        """Return a call of a region."""
+        domains = self.space.domains
+        return witness(self.space.first(region), domains, self.line.numbers[0], outcomes)
 
 
 class Hiding(NamedTuple):
-    """An earlier rule that is chosen in place of a dead one, and a world in which it is."""
+    """An earlier rule that is chosen in place of a dead one, and where it is."""
 
     rule: Rule
-    world: World
+    region: Region
 
 
-def reach(rules: RuleSet, line: Line, sweep: Sweep) -> Reach:
-    """Sweep one line: every instant of the sweep, every caller, presence and busy state."""
-    conditions = [each for rule in line.rules for each in rule.conditions]
-    domains = domains_of(conditions, sweep, rules.default_caller)
-    schedules = tuple(schedules_of(conditions))
-    worlds = _try_all(line.rules, [{}], domains)
-    return Reach(line, schedules, domains, tuple(map(tuple, worlds)))
+def reach(rules: RuleSet, line: Line, sweep: Sweep, *, overrides: bool = False) -> Reach:
+    """Sweep one line: every instant, every caller, presence, busy state, and perhaps override.
+
+    Raises TooManyWorldsError.
+    """
+    looks = looked_at(line)
+    clocks = clocks_in(looks)
+    dialed = [look for stages in stages_of(line) for look in dialed_by(stages)]
+    domains = domains_of([*looks, *dialed], sweep.moments(clocks).first, rules.default_caller)
+    if overrides:
+        domains |= overridden(looks)
+    space = Space(domains)
+    holds = tuple(holding(space, rule.conditions) for rule in line.rules)
+    return Reach(line, clocks, space, holds, first_of(space, holds))
+
+
+def overridden(looks: Iterable[Look], view: View = PLAIN) -> Domains:
+    """Return what schedules may be set to."""
+    settable = [each for each in looks if isinstance(each, OverrideOf)]
+    return {view.variable(each): (None, *each.states) for each in settable}
+
+
+def holding(space: Space, conditions: Sequence[Condition], view: View = PLAIN) -> Region:
+    """Return where all conditions hold."""
+    return space.all_of(_where(space, each, view) for each in conditions)
+
+
+def _where(space: Space, condition: Condition, view: View) -> Region:
+    declared = {view.variable(look) for look in condition.looks_at()}
+    declared |= {OWN} if CALLER in declared else set()
+    try:
+        found = space.parts(
+            lambda world: condition.holds(view.call(world), view.facts(world)), declared
+        )
+    except UndeclaredLookError as error:
+        name = type(condition).__name__
+        message = f"{name}.holds looks at {error}, and {name}.looks_at does not say so"
+        raise UndeclaredLookError(message) from None
+    return found.get(True, NOWHERE)
+
+
+def first_of(space: Space, holds: Sequence[Region]) -> tuple[Region, ...]:
+    """Return where each rule is the first whose conditions hold, and at the end where none is."""
+    chosen, left = [], EVERYWHERE
+    for region in holds:
+        chosen.append(space.both(left, region))
+        left = space.without(left, region)
+    return (*chosen, left)
 
 
 def instants(rules: RuleSet, sweep: Sweep, number: str) -> tuple[dt.datetime, ...]:
     """Return the first instant of each kind that the line of a called number tells apart."""
-    line = rules.line_by_number.get(number)
-    conditions = [each for rule in line.rules for each in rule.conditions] if line else []
-    return sweep.moments(schedules_of(conditions)).first
+    return sweep.moments(clocks_in(looked_at(rules.line_by_number.get(number)))).first
 
 
 def hiding(found: Reach, index: int) -> tuple[Hiding, ...]:
     """Return the earlier rules that hide a dead rule; none if its conditions never hold."""
-    rules = found.line.rules
-    own = _try_all(rules[index : index + 1], [{}], found.domains, _looked_at(rules[:index]))[0]
-    chosen = _try_all(rules[:index], own, found.domains)[:-1]
+    own = found.holds[index]
+    regions = [found.space.both(own, each) for each in found.chosen[:index]]
     return tuple(
-        Hiding(rule, worlds[0]) for rule, worlds in zip(rules, chosen, strict=False) if worlds
+        Hiding(rule, each) for rule, each in zip(found.line.rules, regions, strict=False) if each
     )
 
 
-def by_override(found: Reach, index: int, schedules: Iterable[Schedule]) -> World | None:
-    """Return a world in which a rule is chosen if these schedules are set at run time, or None."""
-    names = frozenset(each.name for each in schedules)
-    domains = found.domains | {(OVERRIDE, name): OVERRIDES for name in names}
-    rules = found.line.rules[: index + 1]
-    worlds = _try_all(rules, [{}], domains, overridable=names)[index]
-    return worlds[0] if worlds else None
+def with_fewest_overrides(space: Space, region: Region) -> Region:
+    """Return the part of a region in which as few schedules as can be are set."""
+    settable = [each for each in space.looked_at(region) if each[0] == OVERRIDE]
+    for spared in settable:  # one alone, if that is enough
+        part = region
+        for each in settable:
+            if each != spared:
+                part = space.both(part, space.where(each, [None]))
+        if part:
+            return part
+    for each in settable:
+        region = space.both(region, space.where(each, [None])) or region
+    return region
 
 
-def stages_of(found: Reach, index: int) -> tuple[Stage, ...]:
-    """Return the stages of a rule; after the last rule, those of `otherwise`."""
-    rules = found.line.rules
-    return rules[index].stages if index < len(rules) else found.line.otherwise
+def stages_of(line: Line) -> list[tuple[Stage, ...]]:
+    """Return the stages of each rule, and at the end those of `otherwise`."""
+    return [*(rule.stages for rule in line.rules), line.otherwise]
 
 
-def first_worlds(found: Reach, index: int) -> list[World]:
-    """Return worlds that stand for all in which a rule is chosen, for what can follow.
+def first_worlds(found: Reach, stages: Sequence[Stage], region: Region) -> list[Witness]:
+    """Return calls that stand for all of a region in which they go through stages.
 
-    They are those in which the first step that can be dialed at all is dialed. A world in which
-    it is not is as one in which it is dialed and busy; the steps before it are never dialed.
+    They are those in which the first step that can be dialed at all is dialed. A call for which
+    it is not is as one for which it is dialed and busy; the steps before it are never dialed.
     """
-    rules = found.line.rules[: index + 1]
-    for step in _in_turn(stages_of(found, index)):
-        free = [_dialable(each) for each in step.destinations]
-        together = {variable: value for each in free for variable, value in each.items()}
-        if found.domains.keys().isdisjoint(together):
-            break
-        for starts in ([together], free):
-            worlds = [_try_all(rules, [each], found.domains)[index][:1] for each in starts]
+    space = found.space
+    for step in _in_turn(stages):
+        free = [skipping(space, each).get(None, NOWHERE) for each in step.destinations]
+        for regions in ([space.all_of(free)], free):
+            worlds = [space.both(region, each) for each in regions]
             if any(worlds):
-                return [world for each in worlds for world in each]
-    return list(found.worlds[index][:1])
+                return [found.witness(each) for each in worlds if each]
+    return [found.witness(region)]
 
 
 def _in_turn(stages: Sequence[Stage]) -> Iterator[Step]:
@@ -123,51 +163,3 @@ def _in_turn(stages: Sequence[Stage]) -> Iterator[Step]:
         if not isinstance(stage.action, TransferAction):
             return
         yield from stage.action.steps
-
-
-def _dialable(destination: Destination) -> World:
-    """Return what lets a destination be dialed."""
-    free: World = {(BUSY, destination.label): False}
-    if destination.person is not None:
-        free[PRESENCE, destination.person] = AVAILABLE
-    return free
-
-
-def _looked_at(rules: Iterable[Rule]) -> frozenset[Variable]:
-    return frozenset(variable for rule in rules for variable in mentioned(rule.conditions))
-
-
-def _try_all(
-    rules: Sequence[Rule],
-    worlds: list[World],
-    domains: Domains,
-    keep: frozenset[Variable] = frozenset(),
-    *,
-    overridable: frozenset[str] = frozenset(),
-) -> list[list[World]]:
-    """Return for each rule the worlds in which it is chosen, and at the end those of no rule.
-
-    A world goes on to the next rule as long as no rule held. What neither a later rule nor `keep`
-    looks at is not told apart any more, so that the number of worlds stays small.
-    """
-    later = [keep]
-    for rule in reversed(rules[1:]):
-        later.insert(0, later[0] | mentioned(rule.conditions))
-    chosen: list[list[World]] = []
-    for rule, wanted in zip(rules, later, strict=False):
-        held: dict[frozenset[object], World] = {}
-        left: dict[frozenset[object], World] = {}
-        for world in worlds:
-            for holds, found in answers(
-                lambda w, c=rule.conditions: all_hold(  # type: ignore[misc]
-                    c, call_in(w, ""), facts_in(w, overridable)
-                ),
-                world,
-                domains,
-            ):
-                wide = keep if holds else wanted
-                alike = frozenset(item for item in found.items() if item[0] in wide)
-                (held if holds else left).setdefault(alike, found)
-        chosen.append(list(held.values()))
-        worlds = list(left.values())
-    return [*chosen, worlds]

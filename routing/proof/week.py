@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from itertools import compress, pairwise
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from routing.schedule import DAYS
 
@@ -14,20 +15,27 @@ if TYPE_CHECKING:
 
 L = TypeVar("L")
 DAY, WEEK = 86_400, 7 * 86_400
-Pattern = tuple[tuple[int, L], ...]
-"""A day: from each second on, a label."""
+Pattern = tuple[tuple[int, int, L], ...]
+"""A day: from one second to another, as the clocks on the wall show it, a label."""
 Spans = tuple[tuple[int, int], ...]
 """Seconds of a week (Monday 00:00 is 0) or of a day, from and to."""
 _SHOWN = 3
 """Dates that are named; of more there is only the number."""
+_STEADY = 6
+"""Weeks for each change from the usual hours of a weekday; with fewer no hours are usual."""
+CHANGING = "changes from week to week: see the timeline"
 
 
 @dataclass(slots=True)
 class Hours:
-    """When a label applies: in the usual week, and on days unlike it."""
+    """When a label applies: in the usual week, and on days unlike it.
+
+    `changing` are the weekdays on which no hours are the usual ones.
+    """
 
     week: Spans = ()
     other: dict[Spans, list[dt.date]] = field(default_factory=dict)
+    changing: tuple[int, ...] = ()
 
     @property
     def seconds(self) -> int:
@@ -35,8 +43,19 @@ class Hours:
         return sum(end - start for start, end in self.week)
 
     def __str__(self) -> str:
+        return self.words()
+
+    def words(self, *, absent: bool = True) -> str:
+        """Return when it is, and with `absent` on which days it is not, though it usually is."""
         parts = [week_words(self.week)] if self.week else []
-        parts += [f"{date_words(days)} {day_words(spans)}" for spans, days in self.other.items()]
+        for spans, days in self.other.items():
+            if spans:
+                parts.append(f"{date_words(days)} {day_words(spans)}")
+            elif absent:
+                parts.append(f"not {date_words(days)}")
+        if self.changing:
+            every = len(self.changing) == len(DAYS)
+            parts.append(CHANGING if every else f"{_day_names(self.changing)} {CHANGING}")
         return "; ".join(parts)
 
 
@@ -55,57 +74,94 @@ def timetable(
     by_pattern: dict[Pattern[L], list[dt.date]] = defaultdict(list)
     for pattern, dates in days.items():
         by_pattern[_joined(pattern, label)] += dates
-    counts: list[Counter[Pattern[L]]] = [Counter() for _ in DAYS]
-    for plain, dates in by_pattern.items():
-        for date in dates:
-            counts[date.weekday()][plain] += 1
-    usual = [count.most_common(1)[0][0] if count else () for count in counts]
+    spans = {pattern: spans_by_label(pattern) for pattern in by_pattern}
+    shown = {p: _merged(sorted((a, b) for a, b, _ in p)) for p in by_pattern}
+    dated = sorted(
+        ((date, pattern) for pattern, dates in by_pattern.items() for date in dates),
+        key=lambda each: each[0],
+    )
+    labels = dict.fromkeys(name for _, pattern in dated for name in spans[pattern])
+    found: dict[L, Hours] = {name: Hours() for name in labels}
     unlike: dict[Pattern[L], list[dt.date]] = {}
-    for plain, dates in by_pattern.items():
-        rest = sorted(date for date in dates if usual[date.weekday()] != plain)
-        if rest:
-            unlike[plain] = rest
-    return Timetable(_hours(usual, unlike), unlike)
+    for weekday in range(len(DAYS)):
+        here = [(date, each) for date, each in dated if date.weekday() == weekday]
+        odd = set()
+        for name, hours in found.items():
+            days_of_it = [_Day(date, spans[p].get(name, ()), shown[p]) for date, p in here]
+            odd |= set(_note_weekday(hours, weekday, days_of_it))
+        for date, plain in here:
+            if date in odd:
+                unlike.setdefault(plain, []).append(date)
+    for hours in found.values():
+        by_date = sorted((sorted(dates), spans) for spans, dates in hours.other.items())
+        hours.other = {spans: dates for dates, spans in by_date}
+    return Timetable(found, {pattern: sorted(dates) for pattern, dates in unlike.items()})
+
+
+class _Day(NamedTuple):
+    """A date, when one label applies on it, and what the clocks on the wall show of it."""
+
+    date: dt.date
+    spans: Spans
+    shown: Spans
+
+    def is_like(self, usual: Spans) -> bool:
+        """Return whether the hours are the usual ones, as far as the clocks show them."""
+        return self.spans == usual or self.spans == _cut(usual, self.shown)
+
+
+def _note_weekday(hours: Hours, weekday: int, days: Sequence[_Day]) -> list[dt.date]:
+    """Note one label's hours of a weekday, and return the dates that are unlike the usual ones."""
+    counts = Counter(day.spans for day in days)
+    if not counts:
+        return []
+    usual, _ = counts.most_common(1)[0]
+    unlike = [not day.is_like(usual) for day in days] if len(counts) > 1 else []
+    turns = sum(now > before for before, now in pairwise([False, *unlike]))
+    if sum(unlike) * 2 >= len(days) or turns * _STEADY > len(days) > _STEADY:
+        hours.changing = (*hours.changing, weekday)
+        return []
+    moved = ((start + weekday * DAY, end + weekday * DAY) for start, end in usual)
+    hours.week = _merged([*hours.week, *moved])
+    odd = list(compress(days, unlike))
+    for day in odd:
+        hours.other.setdefault(day.spans, []).append(day.date)
+    return [day.date for day in odd]
+
+
+def _cut(spans: Spans, shown: Spans) -> Spans:
+    """Return the part of some spans that the clocks show."""
+    parts = ((max(a, c), min(b, d)) for a, b in spans for c, d in shown)
+    return tuple((start, end) for start, end in parts if start < end)
 
 
 def _joined(pattern: Pattern[int], label: Callable[[int], L]) -> Pattern[L]:
-    found: list[tuple[int, L]] = []
-    for second, kind in pattern:
+    found: list[tuple[int, int, L]] = []
+    for start, end, kind in pattern:
         name = label(kind)
-        if not found or found[-1][1] != name:
-            found.append((second, name))
+        if found and found[-1][1:] == (start, name):
+            found[-1] = (found[-1][0], end, name)
+        else:
+            found.append((start, end, name))
     return tuple(found)
 
 
-def _hours(
-    usual: Sequence[Pattern[L]], unlike: Mapping[Pattern[L], list[dt.date]]
-) -> dict[L, Hours]:
-    found: dict[L, Hours] = {}
-    for weekday, pattern in enumerate(usual):
-        for name, spans in spans_by_label(pattern).items():
-            moved = ((start + weekday * DAY, end + weekday * DAY) for start, end in spans)
-            hours = found.setdefault(name, Hours())
-            hours.week = _merged([*hours.week, *moved])
-    for pattern, dates in unlike.items():
-        for name, spans in spans_by_label(pattern).items():
-            found.setdefault(name, Hours()).other.setdefault(spans, []).extend(dates)
-    return found
-
-
 def spans_by_label(pattern: Pattern[L]) -> dict[L, Spans]:
-    """Return the seconds of a day at which each label applies."""
-    ends = [second for second, _ in pattern[1:]] + [DAY]
-    found: dict[L, Spans] = {}
-    for (start, name), end in zip(pattern, ends, strict=True):
-        found[name] = (*found.get(name, ()), (start, end))
-    return found
+    """Return the seconds of a day at which each label applies.
+
+    Where an hour comes twice, a label has it if it applies in one of the two.
+    """
+    found: dict[L, list[tuple[int, int]]] = {}
+    for start, end, name in pattern:
+        found.setdefault(name, []).append((start, end))
+    return {name: _merged(sorted(spans)) for name, spans in found.items()}
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Spans:
     found: list[tuple[int, int]] = []
     for start, end in spans:
-        if found and found[-1][1] == start:
-            found[-1] = (found[-1][0], end)
+        if found and found[-1][1] >= start:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
         else:
             found.append((start, end))
     return tuple(found)
@@ -142,7 +198,7 @@ def date_words(days: Sequence[dt.date]) -> str:
     """Return some dates in words; of many the first ones."""
     named = ", ".join(f"{day:%a} {day}".lower() for day in days[:_SHOWN])
     more = len(days) - _SHOWN
-    return f"on {named}" + (f" and {more} more days" if more > 0 else "")
+    return f"on {named}" + (f" and {more} more day{'' if more == 1 else 's'}" if more > 0 else "")
 
 
 def _day_names(days: Sequence[int]) -> str:

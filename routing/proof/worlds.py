@@ -1,26 +1,35 @@
-"""Every state of the world that the rules tell apart, found by asking the rules themselves.
+"""What is settled of a world, and a call and facts that tell no more than that.
 
-A world is settled only in part. The evaluator is run on it as it is; when it looks at something
-that is not settled yet, the world is split into one for each value that can be told apart there.
-So there is no second reading of what a condition means, and nothing is split that no rule asks.
+The evaluator is run on a world as it is; when it looks at something that is not settled yet, it
+says so, and the world is split into one for each value that can be told apart there. So there is
+no second reading of what a condition means, and nothing is split that no rule asks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from routing.conditions import Busy, Call, Diverted, Facts, From, Not, Presence, Time
+from routing.conditions import Call, Facts
+from routing.looks import (
+    Caller,
+    Diversion,
+    Fullness,
+    Instant,
+    OverrideOf,
+    Phone,
+    PresenceOf,
+)
 from routing.words import AVAILABLE
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
-    from routing.conditions import Condition
+    from routing.looks import Look
     from routing.proof.classes import Party
+    from routing.schedule import Overrides
 
-T = TypeVar("T")
 Variable = tuple[str, str]
 """What can be one way or another: `(kind, name)`."""
 World = dict[Variable, Any]
@@ -28,8 +37,11 @@ World = dict[Variable, Any]
 Domains = dict[Variable, tuple[Any, ...]]
 """The values of each variable that the rules tell apart, the most ordinary first."""
 AT, CALLER, DIVERTED = ("at", ""), ("caller", ""), ("diverted", "")
+OWN = "own", ""
+"""The caller's phone, if it is one that may be dialed: then it counts in place of CALLER."""
 BUSY, PRESENCE, OVERRIDE = "busy", "presence", "override"
-_ORDINARY: dict[str, tuple[Any, ...]] = {BUSY: (False,), PRESENCE: (AVAILABLE,)}
+ORDINARY: dict[str, tuple[Any, ...]] = {BUSY: (False,), PRESENCE: (AVAILABLE,), OVERRIDE: (None,)}
+"""The value of what nothing tells apart."""
 
 
 class AskedError(Exception):
@@ -40,52 +52,113 @@ class AskedError(Exception):
         self.variable = variable
 
 
-def answers(ask: Callable[[World], T], world: World, domains: Domains) -> Iterator[tuple[T, World]]:
-    """Yield what `ask` returns in every world within `world` that it tells apart.
+_OF_THE_CALL = {Instant: AT, Caller: CALLER, Phone: OWN, Diversion: DIVERTED}
 
-    The worlds that come back have no part in common, and together they are all of `world`.
+
+def variable_of(look: Look) -> Variable:
+    """Return what is one way or another where a condition looks."""
+    if isinstance(look, Fullness):
+        return BUSY, look.destination
+    if isinstance(look, PresenceOf):
+        return PRESENCE, look.person
+    return (OVERRIDE, look.name) if isinstance(look, OverrideOf) else _OF_THE_CALL[type(look)]
+
+
+class OpenCall:
+    """A call that tells what is settled, and raises AskedError for everything else."""
+
+    __slots__ = ("_world",)
+    comes_back = False
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def at(self) -> dt.datetime:
+        """The instant."""
+        return cast("dt.datetime", settled(self._world, AT))
+
+    @property
+    def caller(self) -> str:
+        """The caller's address."""
+        return party_in(self._world).address
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the caller withholds it."""
+        return party_in(self._world).withheld
+
+    @property
+    def diverted(self) -> str | None:
+        """The diversion reason."""
+        return cast("str | None", settled(self._world, DIVERTED))
+
+
+class OpenFacts:
+    """Facts that tell what is settled, and raise AskedError for everything else."""
+
+    __slots__ = ("_world", "overrides")
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.overrides: Overrides = _OpenOverrides(world)
+
+    def is_busy(self, destination: str) -> bool:
+        """Return whether a destination is full."""
+        return bool(settled(self._world, (BUSY, destination)))
+
+    def presence_of(self, person: str) -> str:
+        """Return a person's presence."""
+        return cast("str", settled(self._world, (PRESENCE, person)))
+
+
+class _OpenOverrides:
+    __slots__ = ("_world",)
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def get(self, name: str, /) -> str | None:
+        return cast("str | None", settled(self._world, (OVERRIDE, name)))
+
+
+def party_in(world: World) -> Party:
+    """Return who calls; raises AskedError if that is not settled."""
+    own: Party | None = settled(world, OWN)
+    return own or cast("Party", settled(world, CALLER))
+
+
+def settled(world: World, variable: Variable) -> Any:
+    """Return the value of a variable; raises AskedError if it is not settled."""
+    try:
+        return world[variable]
+    except KeyError:
+        raise AskedError(variable) from None
+
+
+class View:
+    """How a rules file sees a world: two files may call the same thing by different names.
+
+    Of the call, something may be given, whatever the world.
     """
-    waiting = [world]
-    while waiting:
-        world = waiting.pop()
-        try:
-            answer = ask(world)
-        except AskedError as asked:
-            values = domains.get(asked.variable) or _ORDINARY[asked.variable[0]]
-            waiting += [{**world, asked.variable: value} for value in reversed(values)]
-        else:
-            yield answer, world
+
+    def __init__(self, given: World | None = None) -> None:
+        self._given = given or {}
+
+    def call(self, world: World) -> Call:
+        """Return a call that tells only what is settled, or given."""
+        return cast("Call", OpenCall(world | self._given if self._given else world))
+
+    def facts(self, world: World) -> Facts:
+        """Return facts that tell only what is settled."""
+        return cast("Facts", OpenFacts(world))
+
+    def variable(self, look: Look) -> Variable:
+        """Return what is one way or another where a condition looks."""
+        return variable_of(look)
 
 
-def call_in(world: World, to: str) -> Call:
-    """Return a call to `to` that tells only what is settled."""
-    return cast("Call", _OpenCall(world, to))
-
-
-def facts_in(world: World, overridable: frozenset[str] = frozenset()) -> Facts:
-    """Return facts that tell only what is settled; no schedule is set but those overridable."""
-    return Facts(
-        _OpenBusy(world), _OpenStates(world, PRESENCE), _OpenStates(world, OVERRIDE, overridable)
-    )
-
-
-def mentioned(conditions: Iterable[Condition]) -> set[Variable]:
-    """Return everything that conditions may look at."""
-    found: set[Variable] = set()
-    for each in conditions:
-        if isinstance(each, Time):
-            found.add(AT)
-        elif isinstance(each, From):
-            found.add(CALLER)
-        elif isinstance(each, Diverted):
-            found.add(DIVERTED)
-        elif isinstance(each, Busy):
-            found.update((BUSY, name) for name in each.destinations)
-        elif isinstance(each, Presence):
-            found.update((PRESENCE, person) for person, _ in each.wanted)
-        elif isinstance(each, Not):
-            found |= mentioned(each.inner)
-    return found
+PLAIN = View()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +173,14 @@ class Witness:
 def witness(world: World, domains: Domains, to: str, outcomes: tuple[str, ...] = ()) -> Witness:
     """Return a call in `world`; what is not settled is as usual."""
     whole = {variable: values[0] for variable, values in domains.items()} | world
-    party: Party = whole[CALLER]
+    party = party_in(whole)
     call = Call(to, party.address, whole[AT], party.withheld, whole[DIVERTED])
     return Witness(
         call,
         Facts(
             frozenset(name for (kind, name), full in whole.items() if kind == BUSY and full),
             _named(whole, PRESENCE, AVAILABLE),
-            _named(world, OVERRIDE, None),
+            _named(whole, OVERRIDE, None),
         ),
         outcomes,
     )
@@ -115,66 +188,3 @@ def witness(world: World, domains: Domains, to: str, outcomes: tuple[str, ...] =
 
 def _named(world: World, kind: str, usual: str | None) -> Mapping[str, str]:
     return {name: value for (k, name), value in world.items() if k == kind and value != usual}
-
-
-class _OpenCall:
-    """Looks like a Call; raises AskedError for what is not settled."""
-
-    __slots__ = ("_world", "to")
-    comes_back = False
-
-    def __init__(self, world: World, to: str) -> None:
-        self._world, self.to = world, to
-
-    @property
-    def at(self) -> dt.datetime:
-        return cast("dt.datetime", _settled(self._world, AT))
-
-    @property
-    def caller(self) -> str:
-        return cast("Party", _settled(self._world, CALLER)).address
-
-    @property
-    def anonymous(self) -> bool:
-        return cast("Party", _settled(self._world, CALLER)).withheld
-
-    @property
-    def diverted(self) -> str | None:
-        return cast("str | None", _settled(self._world, DIVERTED))
-
-
-class _OpenBusy(frozenset[str]):
-    """Looks like the set of full destinations."""
-
-    _world: World
-
-    def __new__(cls, world: World) -> _OpenBusy:  # noqa: PYI034 - a frozenset is made here
-        made = super().__new__(cls)
-        made._world = world
-        return made
-
-    def __contains__(self, name: object) -> bool:
-        return bool(_settled(self._world, (BUSY, str(name))))
-
-    def isdisjoint(self, names: Iterable[object]) -> bool:
-        return not any(name in self for name in names)
-
-
-class _OpenStates(dict[str, str]):
-    """Looks like the states of persons, or of schedules that are set; of `only` some, if given."""
-
-    def __init__(self, world: World, kind: str, only: frozenset[str] | None = None) -> None:
-        super().__init__()
-        self._world, self._kind, self._only = world, kind, only
-
-    def get(self, name: str, default: Any = None) -> Any:
-        if self._only is not None and name not in self._only:
-            return default
-        return _settled(self._world, (self._kind, name))
-
-
-def _settled(world: World, variable: Variable) -> Any:
-    try:
-        return world[variable]
-    except KeyError:
-        raise AskedError(variable) from None

@@ -18,8 +18,8 @@ from routing.countries import Country, holiday_of
 from routing.dates import EasterDays, Yearly, YearlyRange, parse_days
 from routing.proof.findings import INFO, WARNING
 from routing.proof.prove import prove
+from routing.proof.subdivisions import subdivisions
 from routing.reader import read
-from routing.subdivisions import subdivisions
 
 if TYPE_CHECKING:
     from routing.proof.findings import Finding
