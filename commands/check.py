@@ -21,9 +21,9 @@ from commands.output import (
     text_of,
 )
 from commands.proved import line_data, line_text
-from routing.findings import ERROR, INFO, WARNING, Finding
 from routing.problems import Problem, RulesError, keys_text
-from routing.proof import Proof, prove
+from routing.proof.findings import ERROR, INFO, WARNING, Finding
+from routing.proof.prove import Proof, prove
 from routing.reader import read
 from routing.reading.places import Places
 
@@ -119,7 +119,8 @@ def _shown_by(finding: Finding | None, proved: _Proved | None) -> Iterator[str]:
     if finding is None or proved is None:
         return
     if finding.hidden_by:
-        calls = [each.witness for each in finding.hidden_by]
+        own = [finding.witness] if finding.witness else []
+        calls = [*own, *(e.witness for e in finding.hidden_by if e.witness != finding.witness)]
     elif finding.loop:
         calls = [hop.witness for hop in finding.loop.hops]
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -24,15 +24,19 @@ from commands.output import (
     service_ledger,
     takes_rules,
 )
-from routing.comparison import Difference, differences
 from routing.problems import Wrong
+from routing.proof.comparison import Comparison, Difference, compare
+from routing.proof.wording import action_words, list_words
 from routing.reading.values import instant
-from routing.wording import action_words
 
 if TYPE_CHECKING:
+    from routing.proof.worlds import Witness
     from routing.router import Walk
     from routing.rules import RuleSet
 
+_PARTLY = (
+    "the rules tell too many cases apart; only calls while nobody is busy or away were compared"
+)
 _EXAMPLES = 3
 """Calls that are named of all that go from one place to another."""
 
@@ -44,42 +48,82 @@ _EXAMPLES = 3
 @JSON_OPTION
 def diff(old: str, file: str | None, markdown: bool, as_json: bool) -> None:
     """Say in words which calls go elsewhere by the rules of FILE than by the OLD ones."""
-    before, after = good_rules(Path(old)), good_rules(rules_path(file))
-    found = list(differences(before, after, dt.datetime.now(dt.UTC)))
-    if as_json:
-        print_json([_difference_data(each, before, old) for each in found])
-    elif markdown:
-        for row in _table(found):
-            say(row)
-    else:
-        for each in found:
-            say(str(each))
-        say(counted(len(found), "difference") if found else "no call goes elsewhere")
-    if found:
+    new = rules_path(file)
+    before, after = good_rules(Path(old)), good_rules(new)
+    found = compare(before, after, dt.datetime.now(dt.UTC))
+    show = _as_json if as_json else _as_markdown if markdown else _as_text
+    show(found, _File(before, old), _File(after, str(new)))
+    if found.differences or found.partly:
         raise click.exceptions.Exit(1)
 
 
-def _difference_data(each: Difference, rules: RuleSet, file: str) -> dict[str, Any]:
+class _File(NamedTuple):
+    """Rules, and the file that has them."""
+
+    rules: RuleSet
+    name: str
+
+    def command(self, shown: Witness) -> str:
+        """Return the `flask rules explain` of a call by this file."""
+        return witness.command(self.rules, shown, self.name)
+
+
+def _as_json(found: Comparison, old: _File, new: _File) -> None:
+    told = [_difference_data(each, old, new) for each in found.differences]
+    print_json([*told, *({"line": name, "partly": True} for name in found.partly)])
+
+
+def _difference_data(each: Difference, old: _File, new: _File) -> dict[str, Any]:
+    first = each.where[0]
     return {
-        "line": each.line,
-        "when": each.when,
-        "case": each.case,
+        "line": ", ".join(first.lines),
+        "when": first.when,
+        "case": first.case,
+        "where": [
+            {"lines": list(place.lines), "when": place.when, "case": place.case}
+            for place in each.where
+        ],
         "before": each.before,
         "after": each.after,
-        "partly": each.partly,
-        "witness": witness.as_data(rules, each.witness, file),
+        "partly": False,
+        "witness": {
+            **witness.as_data(old.rules, each.old, old.name),
+            "explainNew": new.command(each.new),
+        },
     }
 
 
-def _table(found: list[Difference]) -> list[str]:
-    if not found:
-        return ["No call goes elsewhere."]
-    rows = [[f"**{each.line}**", each.when, each.case, each.before, each.after] for each in found]
-    return [
-        "| Line | When | Calls | Before | After |",
-        "|---|---|---|---|---|",
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
+def _as_text(found: Comparison, old: _File, new: _File) -> None:
+    for each in found.differences:
+        say(str(each))
+        say(f"    {old.command(each.old)}")
+        say(f"    {new.command(each.new)}")
+    for name in found.partly:
+        say(f"{name}: {_PARTLY}")
+    count = len(found.differences)
+    if count:
+        say(f"{count} difference{'' if count == 1 else 's'}")
+    elif not found.partly:
+        say("no call goes elsewhere")
+
+
+def _as_markdown(found: Comparison, _old: _File, _new: _File) -> None:
+    rows = [
+        [
+            *(f"**{list_words(place.lines, what=' lines')}**", place.when, place.case),
+            *(each.before, each.after),
+        ]
+        for each in found.differences
+        for place in each.where
     ]
+    if rows:
+        say("| Line | When | Calls | Before | After |\n|---|---|---|---|---|")
+    for row in rows:
+        say("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
+    for name in found.partly:
+        say(f"\n**{name}**: {_PARTLY}.")
+    if not rows and not found.partly:
+        say("No call goes elsewhere.")
 
 
 @click.command("replay")

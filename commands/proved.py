@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from routing.week import day_words, spans_by_label, week_words
+from routing.proof.week import day_words, spans_by_label, week_words
 from routing.words import OTHERWISE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from routing.chains import Chains
-    from routing.proof import LineProof, Reached
-    from routing.week import Hours
+    from routing.proof.chains import Chains
+    from routing.proof.prove import LineProof, Reached
+    from routing.proof.week import Hours
 
 HOUR = 3600
 
@@ -20,7 +20,7 @@ HOUR = 3600
 def line_text(proved: LineProof) -> Iterator[str]:
     """Yield what an ordinary caller of a line gets when, and how long it can ring."""
     yield ""
-    yield proved.found.line.name
+    yield proved.line.name
     by_length = sorted(proved.when.hours.items(), key=lambda item: item[1].seconds)
     for label, hours in by_length:
         yield f"  {_label(label)}: {hours}"

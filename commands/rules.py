@@ -28,12 +28,13 @@ from commands.output import (
 from commands.timeline import timeline_command
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
-from routing.coverage import failing, results
 from routing.problems import Wrong
-from routing.reach import instants
+from routing.proof.coverage import failing, results
+from routing.proof.reach import instants
+from routing.proof.sweep import Sweep
+from routing.proof.timeline import home_zone
 from routing.reading.values import instant
 from routing.router import route, walk
-from routing.sweep import Sweep
 from routing.words import (
     DIVERSION_REASONS,
     OUTCOME_BY_CAUSE,
@@ -61,8 +62,8 @@ for _command in (check, diff, replay, timeline_command):
 
 
 def _test(found: RuleSet) -> list[Result]:
-    sweep = Sweep(dt.datetime.now(dt.UTC))
-    return results(found, partial(instants, found, sweep))[0]
+    sweep = Sweep(dt.datetime.now(dt.UTC), zone=home_zone(found))
+    return results(found, found.expectations, partial(instants, found, sweep))[0]
 
 
 @rules.command("test")

@@ -28,15 +28,15 @@ from commands.timeline_svg import as_svg
 from commands.timeline_text import as_lines
 from routing.dates import parse_date
 from routing.problems import Wrong
+from routing.proof.timeline import Override, Supposed, home_zone, timeline
 from routing.reading.values import instant
-from routing.timeline import Override, Supposed, home_zone, timeline
 from routing.words import OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from routing.proof.timeline import Day, LineTimeline, Reach, Segment, Timeline
     from routing.rules import RuleSet
-    from routing.timeline import Day, LineTimeline, Reach, Segment, Timeline
 
 
 @click.command("timeline")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from commands.timeline_text import letters, short, supposition, times
-from routing.clocks import DAY, Span
-from routing.timeline import CLOCKS, HOLIDAY, OVERRIDE, clock
+from routing.proof.clocks import DAY, Span
+from routing.proof.timeline import CLOCKS, HOLIDAY, OVERRIDE, clock
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
-    from routing.timeline import Day, LineTimeline, Reach, Timeline
+    from routing.proof.timeline import Day, LineTimeline, Reach, Timeline
 
 DASH = "\N{EN DASH}"
 _LEFT, _RIGHT, _HOUR = 128, 40, 44

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.output import Printable, styled
-from routing.clocks import DAY
-from routing.timeline import clock
+from routing.proof.clocks import DAY
+from routing.proof.timeline import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from routing.timeline import Day, LineTimeline, Reach, Timeline
+    from routing.proof.timeline import Day, LineTimeline, Reach, Timeline
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _COLOURS = ("green", "blue", "yellow", "magenta", "cyan", "red", "white")

@@ -6,13 +6,13 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from routing.callers import is_withheld
-from routing.coverage import wall_time
+from routing.proof.coverage import wall_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from routing.proof.worlds import Witness
     from routing.rules import RuleSet
-    from routing.worlds import Witness
 
 
 def command(rules: RuleSet, shown: Witness, file: str | None) -> str:

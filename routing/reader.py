@@ -191,6 +191,7 @@ class _Sections:
             },
             schedules=names["schedule"],
             calendars=names["calendar"],
+            callers=names["caller list"],
             persons=frozenset(names["person"]),
             emergency=self.context.emergency,
             zone=self.context.zone,

@@ -258,7 +258,7 @@ def next_move(
 
     `cause` is the hangup cause, which tells an unallocated number from other failures.
     """
-    following = _after(route, progress, outcome, AVAILABLE, cause)
+    following = after(route, progress, outcome, AVAILABLE, cause)
     if following is None:
         return Move(progress, ending=APOLOGY)
     return _advance(route, following, facts)
@@ -275,7 +275,7 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
             stage=progress.stage, step=progress.step + 1, used=progress.used, reason=progress.reason
         )
         step = stage.action.steps[progress.step]
-        skips = [(each, _skip(each, route, facts)) for each in step.destinations]
+        skips = [(each, skip_of(each, route.calling, facts)) for each in step.destinations]
         ringing = tuple(each for each, skip in skips if skip is None)
         left_out = tuple(skip for _, skip in skips if skip is not None)
         skipped += left_out
@@ -283,13 +283,13 @@ def _advance(route: Route, progress: Progress, facts: Facts) -> Move:
             attempt = Attempt(route, stage.name, ringing, progress.reason)
             return Move(progress, attempt, skipped=skipped)
         presence = next((e.presence for e in left_out if e.presence != AVAILABLE), AVAILABLE)
-        following = _after(route, progress, BUSY, presence)
+        following = after(route, progress, BUSY, presence)
         if following is None:
             return Move(progress, ending=APOLOGY, skipped=skipped)
         progress = following
 
 
-def _after(
+def after(
     route: Route, progress: Progress, outcome: str, presence: str, cause: str | None = None
 ) -> Progress | None:
     """Return where the call stands after `outcome`, before its next step; None at the end.
@@ -302,14 +302,15 @@ def _after(
     return _take_over(route, progress, outcome, presence, cause)
 
 
-def _skip(destination: Destination, route: Route, facts: Facts) -> Skip | None:
-    if destination.party == route.calling:
+def skip_of(destination: Destination, calling: str, facts: Facts) -> Skip | None:
+    """Return why a destination is not dialed when its turn comes; None if it is dialed."""
+    if destination.party == calling:
         return Skip(destination.label, "it is the caller's own number")
     if destination.person is not None:
         state = facts.presence_of(destination.person)
         if state != AVAILABLE:
             return Skip(destination.label, f"{destination.person} is {state}", state)
-    if destination.label in facts.busy:
+    if facts.is_busy(destination.label):
         return Skip(destination.label, f"{destination.label} is at its capacity")
     return None
 

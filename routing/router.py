@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
-from routing.conditions import busy_in, reason_of
+from routing.conditions import looks_of, reason_of
+from routing.looks import Fullness
 from routing.route import (
     Attempt,
     Route,
@@ -50,10 +51,15 @@ def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
 def _chosen(
     rules: RuleSet, call: Call, line: Line, rule: Rule, facts: Facts, trace: Trace
 ) -> Route:
+    reason = reason_by_conditions(rule, facts)
+    return _plain(rules, call, line, rule.name, rule.stages, trace, reason)
+
+
+def reason_by_conditions(rule: Rule, facts: Facts) -> str | None:
+    """Return the diversion reason that the conditions of a chosen rule give, if they give one."""
     action = rule.stages[0].action
     follows = isinstance(action, TransferAction) and action.follow_me
-    reason = None if follows else reason_of(rule.conditions, facts)
-    return _plain(rules, call, line, rule.name, rule.stages, trace, reason)
+    return None if follows else reason_of(rule.conditions, facts)
 
 
 def _plain(
@@ -77,11 +83,16 @@ def _plain(
         to=call.to,
         caller=_shown(call),
         calling=call.caller,
-        owned=call.to if is_number(call.to) else rules.owned or call.to,
+        owned=owned_number(rules, call.to),
         reason=reason or reason_without_conditions(stages[0]),
         stages=stages,
         trace=trace,
     )
+
+
+def owned_number(rules: RuleSet, to: str) -> str:
+    """Return a number of the account: the called one, where it is a phone number."""
+    return to if is_number(to) else rules.owned or to
 
 
 def first_that_holds(line: Line, call: Call, facts: Facts) -> int:
@@ -114,7 +125,8 @@ def destinations_met(rules: RuleSet, line: Line | None) -> set[str]:
     met: set[str] = set()
     for rule in line.rules if line else ():
         stages += rule.stages
-        met |= busy_in(rule.conditions)
+        looks = looks_of(rule.conditions)
+        met |= {each.destination for each in looks if isinstance(each, Fullness)}
     for stage in stages:
         steps = stage.action.steps if isinstance(stage.action, TransferAction) else ()
         met |= {each.label for step in steps for each in step.destinations}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from catapult.transfer import Audio
+    from routing.callers import CallerList
     from routing.conditions import Condition
     from routing.countries import PublicHolidays
     from routing.dates import Calendar
@@ -149,6 +150,7 @@ class RuleSet:
     """Capacity of each destination that has one."""
     schedules: Mapping[str, Schedule]
     calendars: Mapping[str, Calendar]
+    callers: Mapping[str, CallerList]
     persons: frozenset[str]
     emergency: tuple[Stage, ...]
     zone: ZoneInfo | None

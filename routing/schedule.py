@@ -11,14 +11,15 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from routing.problems import Wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
     from routing.dates import Days
@@ -146,6 +147,16 @@ class Verdict(Struct, frozen=True, gc=False):
         return "between windows"
 
 
+class Overrides(Protocol):
+    """What schedules are set to at run time."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return whether a schedule is set `open` or `closed`; None if it is not set."""
+
+
+_NO_OVERRIDES: Overrides = MappingProxyType[str, str]({})
+
+
 @dataclass(slots=True)
 class Schedule:
     """Named opening hours. Immutable in meaning; it remembers the hours of recent days."""
@@ -157,11 +168,14 @@ class Schedule:
     like: tuple[str, ...] = ()
     """The schedules whose overrides count where it has none itself, the nearest first."""
     _days: dict[dt.date, DayHours] = field(default_factory=dict, repr=False, compare=False)
-    _last: tuple[dt.datetime, Mapping[str, str], Verdict] | None = field(
+    _last: tuple[dt.datetime, Overrides, Verdict] | None = field(
         default=None, repr=False, compare=False
     )
+    _course: tuple[dt.date | None, tuple[Window, ...]] = field(
+        default=(None, ()), repr=False, compare=False
+    )
 
-    def judge(self, at: dt.datetime, overrides: Mapping[str, str]) -> Verdict:
+    def judge(self, at: dt.datetime, overrides: Overrides) -> Verdict:
         """Return the verdict for the aware instant `at`; an override in force decides alone.
 
         Rules of one line ask for the same call again and again, and its trace once more.
@@ -173,7 +187,7 @@ class Schedule:
         self._last = at, overrides, verdict
         return verdict
 
-    def _judge(self, at: dt.datetime, overrides: Mapping[str, str]) -> Verdict:
+    def _judge(self, at: dt.datetime, overrides: Overrides) -> Verdict:
         wall = at.astimezone(self.zone)
         day = wall.date()
         today = self.hours_on(day)
@@ -193,6 +207,33 @@ class Schedule:
             if second < window.end - _DAY:
                 return Verdict(True, wall, yesterday, window)
         return Verdict(False, wall, today)
+
+    def state(self, at: dt.datetime) -> bool:
+        """Return whether it is open by its hours alone."""
+        return self.judge(at, _NO_OVERRIDES).open
+
+    def turns_on(self, day: dt.date) -> Iterator[int]:
+        """Yield the seconds of a day at which a window begins or ends."""
+        yesterday, today = self.course_of(day)
+        for before, windows in ((0, today), (_DAY, yesterday)):
+            for window in windows:
+                yield from (
+                    second
+                    for second in (window.start - before, window.end - before)
+                    if 0 <= second < _DAY
+                )
+
+    def course_of(self, day: dt.date) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        """Return the windows that begin on the day before and on the day.
+
+        Sweeps ask for each day once, in order, so that the hours are not remembered.
+        """
+        known, before = self._course
+        if known != day - _ONE_DAY:
+            before = self._reckon(day - _ONE_DAY).windows
+        today = self._reckon(day).windows
+        self._course = day, today
+        return before, today
 
     def hours_on(self, day: dt.date) -> DayHours:
         """Return the windows that start on `day`; the first exception that has it replaces them."""

@@ -102,9 +102,10 @@ def every_kind(rules: RuleSet) -> list[dt.datetime]:
     """One instant of each hour and edge of a week with a holiday: independent of the sweep."""
     first = dt.datetime(2026, 11, 23, 5, tzinfo=dt.UTC)
     hours = [first + dt.timedelta(minutes=30 * n) for n in range(7 * 48)]
-    states: dict[tuple[bool, ...], dt.datetime] = {}
+    states: dict[object, dt.datetime] = {}
     for at in hours:
-        key = tuple(each.judge(at, {}).open for each in rules.schedules.values())
+        weekday = at.astimezone(rules.zone).weekday()
+        key = weekday, *(each.judge(at, {}).open for each in rules.schedules.values())
         states.setdefault(key, at)
     return list(states.values())
 
@@ -118,15 +119,16 @@ def random_rules(seed: int, count: int) -> str:
 
 def _random_rule(chance: random.Random, number: int) -> str:
     to = chance.choice(["desk", "ana", "bo", "answering", "[ana, bo]"])
-    when = ", ".join(_random_conditions(chance))
+    when = ", ".join(random_conditions(chance))
     return f"name: r{number}, " + (f"when: {{{when}}}, " if when else "") + f"transferTo: {to}"
 
 
-def _random_conditions(chance: random.Random) -> list[str]:
+def random_conditions(chance: random.Random) -> list[str]:
     makers = {
         "time": lambda: (
             f"{chance.choice(('during', 'outside'))}: {_some(chance, ('office', 'lunch', 'night'))}"
         ),
+        "weekday": lambda: f"weekday: {_some(chance, ('mon', 'tue-thu', 'sat-sun'))}",
         "caller": lambda: f"{chance.choice(('from', 'notFrom'))}: {_some(chance, _LISTS)}",
         "busy": lambda: f"busy: {_some(chance, ('desk', 'ana'))}",
         "presence": lambda: (

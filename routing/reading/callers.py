@@ -28,7 +28,7 @@ from routing.reading.shapes import (
 from routing.reading.values import NUMBER_PATTERN, PARTY_FORM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from routing.reading.document import Node, Text
 
@@ -90,7 +90,7 @@ def check_names(keys: Iterable[Text], path: Path, context: Context) -> None:
             context.problems.error(key, (path, key.text), "bad-name", message)
 
 
-def join(patterns: Iterable[str], lists: dict[str, CallerList]) -> CallerList:
+def join(patterns: Iterable[str], lists: Mapping[str, CallerList]) -> CallerList:
     """Return one list for patterns and names of lists together."""
     named = [lists[each] for each in patterns if each in lists]
     own = caller_list([each for each in patterns if each not in lists])

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from catapult.transfer import DIVERSION_REASONS
 from routing import conditions
+from routing.looks import Diversion
 from routing.problems import Path, Wrong
 from routing.reading.actions import ACTION_FIELDS, ONE_ACTION, action, action_shape
 from routing.reading.callers import FROM, join
 from routing.reading.document import Items, Mapping, Node, Text
+from routing.reading.hours import WEEKDAYS
 from routing.reading.shapes import (
     ANY_SCALAR,
     Built,
@@ -30,10 +32,14 @@ from routing.reading.shapes import (
 )
 from routing.reading.values import PARTY, TEXT
 from routing.rules import Line, Rule, Stage, TransferAction
+from routing.schedule import DAYS
 from routing.words import EMERGENCY, HANDLERS, OTHERWISE, PRESENCE_STATES, diversion_reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from routing.conditions import Condition
+    from routing.reading.shapes import Shape
     from routing.rules import Action
 
 _SCHEDULES = OneOrMore(Name("schedule"))
@@ -90,19 +96,73 @@ class Inner:
         return WHEN.read(node, path, context)
 
 
-_WHEN_FIELDS = {
-    "during": Field(_SCHEDULES, "the call comes inside the schedule"),
-    "outside": Field(_SCHEDULES, "the call comes outside the schedule"),
-    "from": Field(FROM, "the caller matches"),
-    "notFrom": Field(FROM, "the caller does not match"),
-    "busy": Field(OneOrMore(BusyDestination()), "the destination has no free capacity"),
-    "presence": Field(PresenceOf(), "the person's presence is one of these"),
-    "diverted": Field(
+def _time(key: str, names: list[str], context: Context) -> Condition:
+    schedules = (context.names["schedule"].get(name) for name in names)
+    return conditions.Time(tuple(each for each in schedules if each), key == "during")
+
+
+def _from(key: str, patterns: list[str], context: Context) -> Condition:
+    callers = join(patterns, context.names["caller list"])
+    context.caller_lists.append(callers)
+    return conditions.From(callers, tuple(patterns), key == "from")
+
+
+def _each_once(
+    days: list[frozenset[int]], _node: Node, _path: Path, _context: Context
+) -> tuple[int, ...]:
+    named = sorted(day for some in days for day in some)
+    for day, following in pairwise(named):
+        if day == following:
+            raise Wrong("repeated-day", f"{DAYS[day]} is written twice; write each day once")
+    return tuple(named)
+
+
+def _weekday(_key: str, days: tuple[int, ...], context: Context) -> Condition:
+    return conditions.Weekday(days, context.home_zone())
+
+
+def _busy(_key: str, names: list[str], _context: Context) -> Condition:
+    return conditions.Busy(tuple(names))
+
+
+def _presence(_key: str, states: dict[str, list[str]], _context: Context) -> Condition:
+    return conditions.Presence(tuple((who, tuple(each)) for who, each in states.items()))
+
+
+def _diverted(_key: str, reasons: list[str], _context: Context) -> Condition:
+    return conditions.Diverted(Diversion(tuple(reasons)))
+
+
+def _not(_key: str, inner: tuple[Condition, ...], _context: Context) -> Condition:
+    return conditions.Not(inner)
+
+
+class _Key(NamedTuple):
+    """A key of `when`: what may stand there, what it means, and the condition that it makes."""
+
+    shape: Shape[Any]
+    doc: str
+    make: Callable[[str, Any, Context], Condition]
+
+
+_KEYS = {
+    "during": _Key(_SCHEDULES, "the call comes inside the schedule", _time),
+    "outside": _Key(_SCHEDULES, "none of these schedules is open", _time),
+    "weekday": _Key(
+        Built(WEEKDAYS, _each_once), "the call comes on that day of the week", _weekday
+    ),
+    "from": _Key(FROM, "the caller matches", _from),
+    "notFrom": _Key(FROM, "the caller does not match", _from),
+    "busy": _Key(OneOrMore(BusyDestination()), "the destination has no free capacity", _busy),
+    "presence": _Key(PresenceOf(), "the person's presence is one of these", _presence),
+    "diverted": _Key(
         OneOrMore(choice("diversion reason", (*DIVERSION_REASONS, "any"), diversion_reason)),
         "the call came in with that diversion reason",
+        _diverted,
     ),
-    "not": Field(Inner(), "the conditions in it do not all hold"),
+    "not": _Key(Inner(), "the conditions in it do not all hold", _not),
 }
+_WHEN_FIELDS = {key: Field(each.shape, each.doc) for key, each in _KEYS.items()}
 
 
 def _when(
@@ -110,24 +170,7 @@ def _when(
 ) -> tuple[Condition, ...]:
     if isinstance(node, Mapping) and not node.entries and not node.merged:
         raise Wrong("empty-mapping", "no condition is written; leave the key out")
-    return tuple(_condition(key, value, context) for key, value in values.items())
-
-
-def _condition(key: str, value: Any, context: Context) -> Condition:
-    if key in {"during", "outside"}:
-        schedules = (context.names["schedule"].get(name) for name in value)
-        return conditions.Time(tuple(each for each in schedules if each), key == "during")
-    if key in {"from", "notFrom"}:
-        callers = join(value, context.names["caller list"])
-        context.caller_lists.append(callers)
-        return conditions.From(callers, tuple(value), key == "from")
-    if key == "busy":
-        return conditions.Busy(tuple(value))
-    if key == "presence":
-        return conditions.Presence(tuple((who, tuple(states)) for who, states in value.items()))
-    if key == "diverted":
-        return conditions.Diverted(tuple(value))
-    return conditions.Not(value)
+    return tuple(_KEYS[key].make(key, value, context) for key, value in values.items())
 
 
 WHEN: Built[tuple[Condition, ...]] = Built(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 import json
 import os
 import pty
@@ -219,14 +220,18 @@ def test_diff_says_in_words_what_changes(tmp_path: Path) -> None:
     old = "routing_rules.yaml"
     ended = run("rules", "diff", old, str(new))
     assert (ended.returncode, ended.stderr) == (1, "")
-    assert ended.stdout.splitlines() == [
+    told = [line for line in ended.stdout.splitlines() if not line.startswith("    ")]
+    assert told == [
+        "main, fri 15:00-17:00, any caller not in spam, reception busy: answering → ana",
         (
             "main, fri 15:00-17:00, any caller not in spam, reception not busy:"
             " answering → reception, then ana + bo"
         ),
-        "main, fri 15:00-17:00, any caller not in spam, reception busy: answering → ana",
         "2 differences",
     ]
+    shown = [line.strip() for line in ended.stdout.splitlines() if line.startswith("    ")]
+    rung = [explained({"explain": each})["attempts"][0]["destinations"] for each in shown]
+    assert rung == [["answering"], ["ana"], ["answering"], ["reception"]]
     table = run("rules", "diff", old, str(new), "--markdown").stdout.splitlines()
     assert table[:2] == ["| Line | When | Calls | Before | After |", "|---|---|---|---|---|"]
     assert len(table) == 4
@@ -234,6 +239,61 @@ def test_diff_says_in_words_what_changes(tmp_path: Path) -> None:
     assert (same.returncode, same.stdout) == (0, "no call goes elsewhere\n")
     for each in json.loads(run("rules", "diff", old, str(new), "--json").stdout):
         assert explained(each["witness"])["rule"] == "closed"
+
+
+def test_diff_tells_one_change_once_with_a_call_that_each_file_routes_its_own_way(
+    tmp_path: Path,
+) -> None:
+    rules = "".join(
+        f"name: r{n}, when: {{busy: {full}, presence: {{{who}: [dnd, away]}}, from: {caller}}}, transferTo: desk\n"
+        for n, (full, who, caller) in enumerate(
+            itertools.product(("desk", "ana"), ("ana", "bo"), ("vip", "sip", "spam"))
+        )
+    )
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(case(rules), "utf-8")
+    new.write_text(case(rules, "{transferTo: bo}").replace("capacity: 2", "capacity: 3"), "utf-8")
+    ended = run("rules", "diff", str(old), str(new), "--json")
+    assert ended.returncode == 1
+    found = json.loads(ended.stdout)
+    assert ("otherwise: answering", "otherwise: bo") in {(e["before"], e["after"]) for e in found}
+    texts = [(each["before"], each["after"]) for each in found]
+    assert len(texts) == len(set(texts))
+    for each in found:
+        ways = [explained({"explain": each["witness"][key]}) for key in ("explain", "explainNew")]
+        assert ways[0]["attempts"] != ways[1]["attempts"]
+    assert any("desk with 2 calls" in each["case"] for each in found)
+
+
+def test_diff_says_where_it_compared_only_a_part(tmp_path: Path) -> None:
+    """Conditions that each tell many people apart at once, in every other order."""
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text(entangled(48, "ana"), "utf-8")
+    new.write_text(entangled(48, "bo"), "utf-8")
+    ended = run("rules", "diff", str(old), str(new))
+    assert ended.returncode == 1
+    assert "main: the rules tell too many cases apart" in ended.stdout
+    table = run("rules", "diff", str(old), str(new), "--markdown")
+    assert (table.returncode, "**main**: the rules tell too many" in table.stdout) == (1, True)
+    data = run("rules", "diff", str(old), str(new), "--json")
+    assert data.returncode == 1
+    assert {"line": "main", "partly": True} in json.loads(data.stdout)
+    proved = run("rules", "check", str(old))
+    assert "[not-proved]" in proved.stdout
+
+
+def entangled(count: int, last: str) -> str:
+    """Rules that look at many destinations in one order, and then at pairs of them."""
+    people = "".join(f"  d{n}: {{transferTo: +1919555{n:04}, capacity: 1}}\n" for n in range(count))
+    names = ", ".join(f"d{n}" for n in range(count))
+    half = count // 2
+    rules = "\n".join(
+        f"name: r{n}, when: {{busy: d{n}, not: {{busy: d{n + half}}}}}, transferTo: d{n}"
+        for n in range(half)
+    )
+    first = f"name: first, when: {{from: spam, busy: [{names}]}}, reject: true"
+    text = case(f"{first}\n{rules}\nname: last, transferTo: {last}")
+    return text.replace("callers:", f"{people}callers:", 1)
 
 
 def test_diff_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:

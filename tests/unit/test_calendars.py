@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from routing.countries import Country, holiday_of
 from routing.dates import EasterDays, Yearly, YearlyRange, parse_days
-from routing.findings import INFO, WARNING
-from routing.proof import prove
+from routing.proof.findings import INFO, WARNING
+from routing.proof.prove import prove
+from routing.proof.subdivisions import subdivisions
 from routing.reader import read
-from routing.subdivisions import subdivisions
 
 if TYPE_CHECKING:
-    from routing.findings import Finding
+    from routing.proof.findings import Finding
     from routing.rules import RuleSet
 
 FILE = """\

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from routing.clocks import DAY, Span, day_of
+from routing.proof.clocks import DAY, Span, day_of
 
 HOUR = 3600
 # date, zone, length in hours, skipped, repeated

@@ -13,6 +13,8 @@ from opening_hours import OpeningHours
 
 from routing.dates import DateRange, Yearly
 from routing.problems import RulesError
+from routing.proof.sweep import Sweep, changes, instant
+from routing.proof.timeline import Override, Supposed, timeline
 from routing.reader import read
 from routing.schedule import (
     EVERY_WEEKDAY,
@@ -21,8 +23,6 @@ from routing.schedule import (
     Window,
     cut,
 )
-from routing.sweep import Sweep, changes, instant
-from routing.timeline import Override, Supposed, timeline
 
 if TYPE_CHECKING:
     from routing.rules import RuleSet

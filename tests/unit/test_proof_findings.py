@@ -8,14 +8,18 @@ import random
 
 import pytest
 
-from routing.chains import chains, plain_route
 from routing.conditions import Facts
-from routing.findings import ERROR, INFO, WARNING
-from routing.proof import Proof, prove
+from routing.problems import RulesError
+from routing.proof.chains import chains
+from routing.proof.findings import ERROR, INFO, WARNING
+from routing.proof.following import unconditional
+from routing.proof.prove import Proof, prove
+from routing.proof.reach import reach
+from routing.proof.sweep import Sweep
 from routing.reader import read
 from routing.route import first_move
 from routing.router import route, walk
-from routing.words import HANDLERS, OUTCOMES
+from routing.words import HANDLERS, OTHERWISE, OUTCOMES
 from tests.proof_cases import (
     HEAD,
     START,
@@ -65,7 +69,7 @@ def random_chain(seed: int) -> str:
 def test_the_longest_ring_is_that_of_trying_every_outcome(seed: int) -> None:
     rules = read(random_chain(seed))
     line = rules.lines["main"]
-    plain = plain_route(line, line.rules[0].stages)
+    plain = unconditional(rules, line, "tried", line.numbers[0], line.rules[0].stages)
     longest, used = 0, set()
     for outcomes in itertools.product(OUTCOMES, repeat=6):
         walked = walk(plain, Facts(), outcomes)
@@ -148,7 +152,8 @@ def test_what_is_never_dialed_agrees_with_trying_every_call(seed: int) -> None:
             dialed |= {(chosen.rule, each.label) for each in move.attempt.destinations}
     proof = prove(rules, START)
     never = {each.message for each in proof.findings if each.code == "never-dialed"}
-    for rule, known in zip(line.rules, proof.lines["main"].chains, strict=False):
+    chosen = reach(rules, line, Sweep(START)).chosen
+    for rule, known in zip(line.rules, chosen, strict=False):
         for each in rule.stages[0].action.steps[0].destinations if known else ():
             said = any(f"{rule.name!r} never dials {each.label}:" in text for text in never)
             assert said == ((rule.name, each.label) not in dialed)
@@ -250,6 +255,38 @@ def test_an_expectation_that_fails_is_an_error_at_its_place() -> None:
         ("expectation-failed", ("expect", 2)),
     ]
     assert "at 2026-11-23T12:00:00+00:00" in found[1].message  # the first instant of the sweep
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_call_of_something_untested_gets_there(seed: int) -> None:
+    text = random_chain(seed) if seed % 3 == 0 else random_rules(seed + 300, 4)
+    text = text.replace("transferTo: bo", "transferTo: bo, onBusy: {announce: {sentence: Busy}}")
+    text = text.replace("onBusy: {announce: {sentence: Busy}}, onBusy", "onBusy")
+    try:
+        rules = read(text)
+    except RulesError:  # a handler twice
+        return
+    found = [each for each in prove(rules, START).findings if each.code == "untested"]
+    assert found
+    for each in found:
+        assert each.witness is not None
+        chosen = route(rules, each.witness.call, each.witness.facts)
+        name = (
+            rules.lines["main"].rules[int(each.keys[3])].name if "rules" in each.keys else OTHERWISE
+        )
+        assert chosen.rule == name
+        if each.keys[-1] in HANDLERS:
+            walked = walk(chosen, each.witness.facts, each.witness.outcomes)
+            used = [chosen.stages[number].name for number in walked.last.progress.used]
+            assert each.keys[-1] in used
+
+
+def test_a_handler_that_only_a_change_during_the_call_reaches_is_not_asked_for() -> None:
+    """It can run, so it is not dead; but while desk stays busy, nothing gets there."""
+    rules = "name: a, when: {busy: desk}, followMe: [ana, desk], onNoAnswer: {reject: true}"
+    rules = rules.replace("[ana, desk]", "[{transferTo: ana}, {transferTo: desk}]")
+    found = proof_of(case(rules)).findings
+    assert not [each for each in found if each.keys[-1] == "onNoAnswer"]
 
 
 @pytest.mark.parametrize("seed", range(25))

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from routing.findings import ERROR
-from routing.proof import prove
+from routing.proof.findings import ERROR, WARNING
+from routing.proof.prove import prove
 from routing.reader import read
 from routing.route import first_move
 from routing.router import route, walk
@@ -69,6 +69,14 @@ LOOPS = {
             sales=f"name: c, when: {{notFrom: spam}}, transferTo: bo|{{transferTo: {MAIN}}}",
         ),
         [["main", "night", "sales", "main"]],
+    ),
+    "through a group of which one calls, so that the other is shown the caller": (
+        lines(main=f"name: a, transferTo: [answering, {NIGHT}]|", night=f"|{{transferTo: {MAIN}}}"),
+        [["main", "night", "main"]],
+    ),
+    "through a group while the others are full, so that it shows the caller": (
+        lines(main=f"name: a, transferTo: [desk, {NIGHT}]|", night=f"|{{transferTo: {MAIN}}}"),
+        [["main", "night", "main"]],
     ),
     "two of them": (
         lines(
@@ -162,7 +170,8 @@ NONE = {
         night=f"|{{transferTo: {MAIN}, transferCallerId: called}}",
     ),
     "back to the number that the call of a group shows as its caller": lines(
-        main=f"name: a, transferTo: [desk, {NIGHT}]|", night=f"|{{transferTo: {MAIN}}}"
+        main=f"name: a, transferTo: [answering, +19195550177, {NIGHT}]|",
+        night=f"|{{transferTo: {MAIN}}}",
     ),
     "on to the number that the call shows as its caller": lines(
         main=f"name: a, transferTo: {NIGHT}|",
@@ -188,6 +197,20 @@ NONE = {
 @pytest.mark.parametrize("name", NONE)
 def test_what_only_looks_like_a_loop_is_none(name: str) -> None:
     assert cycles(NONE[name]) == []
+
+
+def test_a_loop_through_a_destination_with_a_capacity_ends_when_that_is_full() -> None:
+    text = lines(main="|{transferTo: ours}").replace(
+        "  desk:", f"  ours: {{transferTo: {MAIN}, capacity: 2}}\n  desk:"
+    )
+    found = prove(read(text), START)
+    assert found.of(ERROR) == []
+    (warned,) = [each for each in found.of(WARNING) if each.code == "loop"]
+    assert "a call can go round until ours is full: main -> main" in warned.message
+    both = f"{{followMe: [{{transferTo: ours}}, {{transferTo: {MAIN}}}]}}"
+    endless = prove(read(text.replace("{transferTo: ours}", both)), START)
+    assert [each.code for each in endless.of(ERROR)] == ["loop"]
+    assert [each.code for each in endless.of(WARNING) if each.code == "loop"] == []
 
 
 def test_a_loop_stays_one_whoever_sends_it_on() -> None:

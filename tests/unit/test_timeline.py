@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from routing.conditions import Call
+from routing.proof.timeline import Override, Reach, Supposed, Timeline, home_zone, timeline
 from routing.reader import read
 from routing.router import route, walk
-from routing.timeline import Override, Reach, Supposed, Timeline, home_zone, timeline
 
 SHIPPED = Path("routing_rules.yaml").read_text("utf-8")
 SPLIT = """\

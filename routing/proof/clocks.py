@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from zoneinfo import ZoneInfo
 
 DAY = 86_400
 _SECOND = dt.timedelta(seconds=1)
@@ -29,7 +28,7 @@ class WallDay:
     """The instants of one date, and what the clocks skip or show twice in it."""
 
     date: dt.date
-    zone: ZoneInfo
+    zone: dt.tzinfo
     start: dt.datetime
     end: dt.datetime
     skipped: Span | None = None
@@ -74,7 +73,7 @@ class WallDay:
         return 1 if at < self.again else 2
 
 
-def day_of(date: dt.date, zone: ZoneInfo) -> WallDay:
+def day_of(date: dt.date, zone: dt.tzinfo) -> WallDay:
     """Return one day of a zone."""
     start, end = midnight(date, zone), midnight(date + dt.timedelta(days=1), zone)
     early = (start.astimezone(zone) - _naive_midnight(date, zone)).seconds
@@ -90,20 +89,20 @@ def day_of(date: dt.date, zone: ZoneInfo) -> WallDay:
     return WallDay(date, zone, start, end, repeated=Span(after, before), again=change)
 
 
-def midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
+def midnight(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     """Return the first instant of a date."""
     return _naive_midnight(date, zone).astimezone(dt.UTC)
 
 
-def _naive_midnight(date: dt.date, zone: ZoneInfo) -> dt.datetime:
+def _naive_midnight(date: dt.date, zone: dt.tzinfo) -> dt.datetime:
     return dt.datetime.combine(date, dt.time(), zone)
 
 
-def _offset(at: dt.datetime, zone: ZoneInfo) -> dt.timedelta:
+def _offset(at: dt.datetime, zone: dt.tzinfo) -> dt.timedelta:
     return at.astimezone(zone).utcoffset() or dt.timedelta()
 
 
-def _change(low: dt.datetime, high: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
+def _change(low: dt.datetime, high: dt.datetime, zone: dt.tzinfo) -> dt.datetime | None:
     """Return the instant between two others at which the zone's offset changes, if it does."""
     before = _offset(low, zone)
     if before == _offset(high, zone):

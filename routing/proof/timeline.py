@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from routing.callers import is_withheld
-from routing.clocks import Span, WallDay, day_of
-from routing.conditions import Call, Facts, Not, Time
+from routing.conditions import Call, Facts
+from routing.proof.clocks import Span, WallDay, day_of
+from routing.proof.looking import clocks_in, looked_at
+from routing.proof.sweep import changes
 from routing.router import route, walk
 from routing.rules import AnnounceAction, TransferAction
-from routing.schedule import ALWAYS
-from routing.sweep import changes
+from routing.schedule import ALWAYS, Schedule
 from routing.words import NO_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from routing.conditions import Condition
     from routing.router import Walk
     from routing.rules import Line, RuleSet
-    from routing.schedule import DayHours, Schedule
+    from routing.schedule import DayHours
 
 HOLIDAY, OVERRIDE, CLOCKS = "holiday", "override", "clocks"
 _NO_NAME = re.compile(r"[0-9.-]+|.*=.*")
@@ -163,9 +163,9 @@ def timeline(
     """Return who is reached on each of `days` days from `first` on."""
     zone = home_zone(rules)
     walls = [day_of(first + number * dt.timedelta(days=1), zone) for number in range(days)]
-    instants = _instants(rules, walls[0].start, walls[-1].end, supposed)
     found = []
     for line in lines:
+        instants = _instants(line, walls[0].start, walls[-1].end, supposed)
         judged = _judged(rules, line, instants, walls[-1].end, supposed)
         segments = tuple(_merged(judged, Segment.goes_on))
         reached = tuple(_merged(segments, Segment.reaches_the_same))
@@ -183,9 +183,9 @@ def home_zone(rules: RuleSet) -> ZoneInfo:
 
 
 def _instants(
-    rules: RuleSet, start: dt.datetime, end: dt.datetime, supposed: Supposed
+    line: Line, start: dt.datetime, end: dt.datetime, supposed: Supposed
 ) -> list[dt.datetime]:
-    found = set(changes(rules, start, (end - start).days + 1))
+    found = set(changes(clocks_in(looked_at(line)), start, (end - start).days + 1))
     for each in supposed.overrides:
         found |= {at for at in (each.start, each.end) if at is not None}
     return sorted(at for at in found if start <= at < end)
@@ -259,15 +259,8 @@ def _day(line: Line, wall: WallDay, segments: tuple[Segment, ...], supposed: Sup
 
 def _schedules(line: Line) -> dict[str, Schedule]:
     """Return the schedules that the rules of a line ask for, by name."""
-    found: dict[str, Schedule] = {}
-    waiting: list[Condition] = [each for rule in line.rules[::-1] for each in rule.conditions]
-    while waiting:
-        condition = waiting.pop()
-        if isinstance(condition, Time):
-            found.update((each.name, each) for each in condition.schedules)
-        elif isinstance(condition, Not):
-            waiting += condition.inner
-    return found
+    clocks = clocks_in(looked_at(line))
+    return {clock.name: clock for clock in clocks if isinstance(clock, Schedule)}
 
 
 def _exceptions(schedules: Iterable[Schedule], date: dt.date) -> Iterator[Note]:

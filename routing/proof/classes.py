@@ -12,18 +12,28 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from catapult.transfer import DIVERSION_REASONS
 from routing.callers import ANONYMOUS, CallerList, host_and_port, normal_party
-from routing.conditions import Diverted, From, Not, Presence, Time
+from routing.looks import Caller, Diversion, Phone, PresenceOf
 from routing.problems import Wrong
+from routing.proof.worlds import (
+    AT,
+    BUSY,
+    CALLER,
+    DIVERTED,
+    ORDINARY,
+    OVERRIDE,
+    OWN,
+    PRESENCE,
+    variable_of,
+)
 from routing.reading.numbers import check_number
 from routing.words import AVAILABLE, PRESENCE_STATES
-from routing.worlds import AT, BUSY, CALLER, DIVERTED, PRESENCE, Domains, mentioned
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from routing.conditions import Condition
-    from routing.schedule import Schedule
-    from routing.sweep import Sweep
+    from routing.looks import Look
+    from routing.proof.worlds import Domains, Variable
 
 T = TypeVar("T")
 _DIGITS = "2019345678"
@@ -41,37 +51,37 @@ class Party(NamedTuple):
     withheld: bool = False
 
 
-def domains_of(conditions: Iterable[Condition], sweep: Sweep, default_caller: str) -> Domains:
-    """Return for everything that the conditions look at the values that they tell apart."""
-    every = list(flat(conditions))
-    lists = tuple(dict.fromkeys(each.callers for each in every if isinstance(each, From)))
-    moments = sweep.moments(schedules_of(every))
+def domains_of(looks: Iterable[Look], instants: Sequence[dt.datetime], default: str) -> Domains:
+    """Return for everything that is looked at the values that are told apart there.
+
+    `instants` are one of each kind; `default` is a caller in no list.
+    """
+    by_variable: dict[Variable, list[Look]] = {AT: [], OWN: [], CALLER: [], DIVERTED: []}
+    for look in looks:
+        by_variable.setdefault(variable_of(look), []).append(look)
+    lists = [each.callers for each in by_variable[CALLER] if isinstance(each, Caller)]
     domains: Domains = {
-        AT: moments.first,
-        CALLER: parties(lists, default_caller),
-        DIVERTED: _reasons([each for each in every if isinstance(each, Diverted)]),
+        AT: tuple(instants),
+        OWN: (None, *_phones(by_variable[OWN], lists)),
+        CALLER: parties(tuple(dict.fromkeys(lists)), default),
+        DIVERTED: _reasons([e for e in by_variable[DIVERTED] if isinstance(e, Diversion)]),
     }
-    for kind, name in sorted(mentioned(every)):
-        if kind == BUSY:
-            domains[kind, name] = (False, True)
-        elif kind == PRESENCE:
-            domains[kind, name] = tuple(presence_classes(name, every))
+    for variable, found in by_variable.items():
+        if variable[0] == BUSY:
+            domains[variable] = (False, True)
+        elif variable[0] == PRESENCE:
+            domains[variable] = tuple(presence_classes(variable[1], found))
+        elif variable[0] == OVERRIDE:
+            domains[variable] = ORDINARY[OVERRIDE]
     return domains
 
 
-def flat(conditions: Iterable[Condition]) -> Iterator[Condition]:
-    """Yield the conditions, those inside `not` in its place."""
-    for each in conditions:
-        if isinstance(each, Not):
-            yield from flat(each.inner)
-        else:
-            yield each
-
-
-def schedules_of(conditions: Iterable[Condition]) -> list[Schedule]:
-    """Return the schedules that conditions name, each once."""
-    named = (each.schedules for each in flat(conditions) if isinstance(each, Time))
-    return list({id(each): each for schedules in named for each in schedules}.values())
+def _phones(looks: Iterable[Look], lists: Sequence[CallerList]) -> Iterator[Party]:
+    """Yield each phone that may be dialed as a caller; withheld too, if that is told apart."""
+    for phone in dict.fromkeys(each.party for each in looks if isinstance(each, Phone)):
+        yield Party(phone)
+        if any(each.anonymous for each in lists):
+            yield Party(phone, withheld=True)
 
 
 def _apart(values: Iterable[T], judge: Callable[[T], object]) -> tuple[T, ...]:
@@ -82,15 +92,9 @@ def _apart(values: Iterable[T], judge: Callable[[T], object]) -> tuple[T, ...]:
     return tuple(found.values())
 
 
-def presence_classes(person: str, conditions: Iterable[Condition]) -> dict[str, tuple[str, ...]]:
+def presence_classes(person: str, looks: Iterable[Look]) -> dict[str, tuple[str, ...]]:
     """Return the states of a person that are told apart, each with those that are as it is."""
-    wanted = [
-        states
-        for each in flat(conditions)
-        if isinstance(each, Presence)
-        for who, states in each.wanted
-        if who == person
-    ]
+    wanted = [e.states for e in looks if isinstance(e, PresenceOf) and e.person == person]
     found: dict[object, list[str]] = {}
     for state in PRESENCE_STATES:
         judged = (state == AVAILABLE, *(state in states for states in wanted))
@@ -98,12 +102,10 @@ def presence_classes(person: str, conditions: Iterable[Condition]) -> dict[str, 
     return {each[0]: tuple(each) for each in found.values()}
 
 
-def _reasons(conditions: Sequence[Diverted]) -> tuple[str | None, ...]:
-    def judge(reason: str | None) -> tuple[bool, ...]:
-        named = (reason in each.reasons for each in conditions)
-        return (reason is not None and any("any" in c.reasons for c in conditions), *named)
-
-    return _apart((None, *DIVERSION_REASONS), judge)
+def _reasons(looks: Sequence[Diversion]) -> tuple[str | None, ...]:
+    return _apart(
+        (None, *DIVERSION_REASONS), lambda reason: tuple(each.has(reason) for each in looks)
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.callers import is_withheld
-from routing.chains import walk_all
 from routing.expectations import Result, judge
-from routing.route import first_move
+from routing.proof.following import follow, routes
+from routing.proof.reach import stages_of
+from routing.proof.wording import flow_words
+from routing.proof.worlds import CALLER, Witness
 from routing.router import route, walk
 from routing.rules import AnnounceAction, RejectAction
-from routing.worlds import Witness
+from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from routing.conditions import Facts
     from routing.expectations import Expectation
-    from routing.route import Route
+    from routing.proof.reach import Reach
     from routing.router import Walk
     from routing.rules import RuleSet
-
-_PLAIN = re.compile(r"[A-Za-z0-9+](?:[\w +./@-]|:(?=\w))*(?<! )")
 
 
 class Place(NamedTuple):
@@ -36,15 +33,17 @@ class Place(NamedTuple):
 
 
 def results(
-    rules: RuleSet, instants: Callable[[str], Sequence[dt.datetime]]
+    rules: RuleSet,
+    expectations: Iterable[Expectation],
+    instants: Callable[[str], Sequence[dt.datetime]],
 ) -> tuple[list[Result], set[Place]]:
-    """Return a result for each expectation, and everything that they reach together.
+    """Return a result for each of the expectations, and everything that they reach together.
 
     `instants` has for a called number one instant of each kind that its line tells apart.
     """
     found: list[Result] = []
     reached: set[Place] = set()
-    for each in rules.expectations:
+    for each in expectations:
         every = (each.at,) if each.at else instants(each.to)
         found.append(judge(rules, each, every))
         for at in every:
@@ -73,35 +72,64 @@ def places(walked: Walk) -> set[Place]:
     }
 
 
-class Proposal(NamedTuple):
-    """A line for `expect`, and the call that it is."""
+class Untested(NamedTuple):
+    """A place that no expectation reaches, a call that does, and a line for `expect` that is it."""
 
-    text: str
+    place: Place
+    number: int
+    """The number of the rule in its line; after the last rule there is `otherwise`."""
     witness: Witness
+    proposed: str | None
 
 
-def proposal(
-    rules: RuleSet, shown: Witness, place: Place, outcomes: tuple[str, ...]
-) -> Proposal | None:
-    """Return a line for `expect` that reaches `place` in the world of a witness, if any can.
+def untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Untested]:
+    """Yield the rules and handlers of a line that calls reach and expectations do not.
 
-    `outcomes` lead there unless what is so in that world keeps them from it.
+    What is reached only when somebody's state changes during a call is left out: neither
+    `explain` nor `expect` can show it.
     """
+    line = found.line
+    names = [*(rule.name for rule in line.rules), OTHERWISE]
+    for index, (rule, stages) in enumerate(zip(names, stages_of(line), strict=True)):
+        places = {
+            number: Place(line.name, rule, stage.name if number else rule)
+            for number, stage in enumerate(stages)
+            if not number or stage.name in HANDLERS
+        }
+        missing = {n: each for n, each in places.items() if each not in reached}
+        if missing and found.chosen[index]:
+            shown = _ways(rules, found, index, set(missing))
+            for number in sorted(shown):
+                text = _proposal(rules, shown[number], missing[number])
+                yield Untested(missing[number], index, shown[number], text)
+
+
+def _ways(rules: RuleSet, found: Reach, index: int, wanted: set[int]) -> dict[int, Witness]:
+    """Return for stages of a rule a call that goes through each; one that `expect` can say first.
+
+    `expect` cannot say that a caller withholds the number.
+    """
+    space, line = found.space, found.line
+    plain = [p for p in space.values(CALLER) if is_withheld(p.address) == p.withheld]
+    sayable = space.both(found.chosen[index], space.where(CALLER, plain))
+    ways: dict[int, Witness] = {}
+    for region in (sayable, space.without(found.chosen[index], sayable)):
+        for chosen, part in routes(space, rules, line, index, region, line.numbers[0]):
+            for turn, outcomes in follow(space, chosen, part):
+                for number in wanted.intersection(turn.progress.used) - ways.keys():
+                    ways[number] = found.witness(turn.region, outcomes)
+                if ways.keys() == wanted:
+                    return ways
+    return ways
+
+
+def _proposal(rules: RuleSet, shown: Witness, place: Place) -> str | None:
+    """Return a line for `expect` that is the call of a witness, if `expect` can say it."""
     call, facts = shown.call, shown.facts
-    if call.anonymous and not is_withheld(call.caller):
-        return None  # `expect` cannot say that a caller withholds the number
-    chosen = route(rules, call, facts)
-    for tried in _ways(chosen, facts, outcomes):
-        walked = walk(chosen, facts, tried)
-        if place in places(walked):
-            found = Witness(call, facts, tried)
-            return Proposal(_flow(_entry(rules, found, place) | _result(walked)), found)
-    return None
-
-
-def _ways(chosen: Route, facts: Facts, outcomes: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    yield outcomes
-    yield from walk_all(chosen, [first_move(chosen, facts)], facts).stages.values()
+    if call.anonymous != is_withheld(call.caller):
+        return None
+    walked = walk(route(rules, call, facts), facts, shown.outcomes)
+    return flow_words(_entry(rules, shown, place) | _result(walked))
 
 
 def _entry(rules: RuleSet, shown: Witness, place: Place) -> dict[str, object]:
@@ -143,16 +171,3 @@ def _result(walked: Walk) -> dict[str, object]:
     elif walked.attempts[-1].sent_reason:
         found["diversionReason"] = walked.attempts[-1].sent_reason
     return found
-
-
-def _flow(value: object) -> str:
-    """Return a value as YAML writes it in one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_flow(key)}: {_flow(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_flow, value)) + "]"
-    if value is True:
-        return "true"
-    text = str(value)
-    plain = _PLAIN.fullmatch(text) and text.lower() != "null"
-    return text if plain else json.dumps(text, ensure_ascii=False)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from routing.loops import Loop
-    from routing.worlds import Witness
+    from routing.proof.loops import Loop
+    from routing.proof.worlds import Witness
 
 ERROR, WARNING, INFO = "error", "warning", "info"
 

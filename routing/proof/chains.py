@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.conditions import Facts
-from routing.route import RecordedTrace, Route, first_move, next_move
+from routing.route import first_move, next_move
 from routing.words import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from routing.route import Attempt, Move
-    from routing.rules import Line, Stage
+    from routing.route import Attempt, Move, Route
 
 ORDINARY = Facts()
 """Nobody is busy or away."""
@@ -52,10 +50,13 @@ class Chains:
         return sum(ring.seconds for ring in self.longest)
 
 
-def plain_route(line: Line, stages: tuple[Stage, ...]) -> Route:
-    """Return a route through stages as such, without a call that led to it."""
-    trace = RecordedTrace(())
-    return Route(line.name, line.title, stages[0].name, line.numbers[0], "", "", "", stages, trace)
+def joined(every: Sequence[Chains]) -> Chains:
+    """Return what can follow when any of these can."""
+    stages: dict[int, tuple[str, ...]] = {}
+    for each in every:
+        stages = {**each.stages, **stages}
+    visits = tuple(visit for each in every for visit in each.visits)
+    return Chains(visits, stages, max((each.longest for each in every), key=_seconds))
 
 
 def chains(route: Route, first: Iterable[Facts] = (ORDINARY,)) -> Chains:
@@ -64,15 +65,11 @@ def chains(route: Route, first: Iterable[Facts] = (ORDINARY,)) -> Chains:
     A destination that is busy later on is as one whose attempt ended with `busy`, so that the
     facts of later attempts need not be told apart.
     """
-    return walk_all(route, [first_move(route, facts) for facts in first], ORDINARY)
-
-
-def walk_all(route: Route, first: Sequence[Move], facts: Facts) -> Chains:
-    """Return what can follow the first moves, when `facts` are so from then on."""
+    first_moves = [first_move(route, facts) for facts in first]
     moves: dict[_Place, tuple[Move, tuple[str, ...]]] = {}
     after: dict[_Place, list[_Place]] = {}
     stages: dict[int, tuple[str, ...]] = {}
-    waiting: deque[tuple[Move, tuple[str, ...]]] = deque((move, ()) for move in first)
+    waiting: deque[tuple[Move, tuple[str, ...]]] = deque((move, ()) for move in first_moves)
     while waiting:
         move, outcomes = waiting.popleft()
         for stage in move.progress.used:
@@ -81,7 +78,7 @@ def walk_all(route: Route, first: Sequence[Move], facts: Facts) -> Chains:
         if place in moves or move.attempt is None:
             continue
         moves[place] = (move, outcomes)
-        following = [next_move(route, move.progress, each, facts) for each in OUTCOMES]
+        following = [next_move(route, move.progress, each, ORDINARY) for each in OUTCOMES]
         after[place] = [_place(each) for each in following]
         waiting += [(m, (*outcomes, o)) for m, o in zip(following, OUTCOMES, strict=True)]
     visits = {
@@ -90,16 +87,8 @@ def walk_all(route: Route, first: Sequence[Move], facts: Facts) -> Chains:
         if move.attempt
     }
     longest = _Longest(moves, after)
-    best = max((longest.of(_place(move)) for move in first), key=_seconds)
+    best = max((longest.of(_place(move)) for move in first_moves), key=_seconds)
     return Chains(tuple(visits.values())[::-1], stages, best)
-
-
-@lru_cache(maxsize=65_536)
-def used(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
-    """Return the stages that can be used, when nobody is busy at first."""
-    trace = RecordedTrace(())
-    known = chains(Route(None, "", stages[0].name, "", "", "", "", stages, trace))
-    return tuple(stage for number, stage in enumerate(stages) if number in known.stages)
 
 
 class _Place(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, structs
 
 from routing.countries import Country, holiday_of, names_on
-from routing.findings import INFO, WARNING, Finding
+from routing.proof.findings import INFO, WARNING, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
