@@ -23,6 +23,7 @@ from commands.output import (
     print_json,
     rules_path,
     say,
+    styled,
     takes_rules,
 )
 from commands.timeline import timeline_command
@@ -101,11 +102,11 @@ def _explain(found: RuleSet, index: int, result: Result, file: str | None) -> st
 
 
 def _print_result(path: Path, result: Result, command: str) -> None:
-    mark = click.style("pass", fg="green") if result.passed else click.style("FAIL", fg="red")
+    mark = styled("pass", fg="green") if result.passed else styled("FAIL", fg="red")
     because = "" if result.passed else f": {result.because}"
-    click.echo(f"{mark} {path}:{result.place}{because}")
+    say(mark + f" {path}:{result.place}{because}")
     if command:
-        click.echo(f"    {command}")
+        say(f"    {command}")
 
 
 @rules.command("explain")

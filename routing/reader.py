@@ -291,7 +291,7 @@ class _Sections:
         written = entries_of(node, path, self.context, "") if isinstance(node, Mapping) else {}
         callers.check_names((key for key, _ in written.values()), path, self.context)
         lists = self.context.names.setdefault("caller list", {})
-        for name in written:
+        for name in {**written, **(patterns or {})}:
             self.context.breathe()
             lists[name] = caller_list((patterns or {}).get(name, []))
 

@@ -305,6 +305,19 @@ def _warn_of_idle_reason(
         context.problems.warn(entry, (path, "diversionReason"), "idle-diversion-reason", message)
 
 
+def _names_destination(node: Mapping, path: Path, context: Context) -> bool:
+    """Note `desk: 15s` in the place of `{transferTo: desk, ring: 15s}`; return whether it is."""
+    if len(node.entries) != 1:
+        return False
+    ((name, (key, value)),) = node.entries.items()
+    if name in ACTION_FIELDS or name not in context.names["destination"]:
+        return False
+    ring = f", ring: {value.text}" if isinstance(value, Text) and value.text else ""
+    message = f"a name stands behind transferTo; write {{transferTo: {name}{ring}}}"
+    context.problems.error(key, path, "misplaced-name", message)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Short(Generic[T]):
     """A shape whose short form is its `transferTo` alone; `build` makes the value of that."""
@@ -324,6 +337,8 @@ class Short(Generic[T]):
     def read(self, node: Node, path: Path, context: Context) -> T | None:
         """Return the value of either form."""
         if isinstance(node, Mapping):
+            if _names_destination(node, path, context):
+                return None
             return self.full.read(node, path, context)
         short = Built(Targets(), self._build, name=f"short {self.full.name}", anywhere=True)
         return short.read(node, path, context)

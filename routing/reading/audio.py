@@ -84,8 +84,7 @@ def _warn_of_voice(audio: Audio, node: Mapping, path: Path, context: Context) ->
         key, hint = "locale", f"add a `voice` that speaks {locale}: {voices}"
         message = f"without a `voice` the platform speaks with {voice}, who speaks English; {hint}"
     else:
-        spoken = " or ".join(transfer.locales_of(voice))
-        key, hint = "voice", f"add `locale: {spoken}`"
+        key, hint = "voice", f"add `locale: {transfer.locales_of(voice)[0]}`"
         message = f"without a `locale` the platform takes {locale}, not {voice}'s; {hint}"
     context.problems.warn(node.entries[key][1], (path, key), "unfit-voice", message)
 

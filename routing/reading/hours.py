@@ -20,7 +20,7 @@ from routing.reading.shapes import (
     map_schema,
     wrong_kind,
 )
-from routing.reading.slips import refuse_split_values
+from routing.reading.slips import refuse_split_values, without_dashes
 from routing.schedule import (
     ALWAYS,
     DAYS,
@@ -168,6 +168,7 @@ class WeekHours:
         """Return the windows of Monday to Sunday."""
         if isinstance(node, Text) and node.text in {"open", "closed"}:
             return (ALWAYS if node.text == "open" else NEVER,) * 7
+        node = without_dashes(node, path, context.problems)
         if not isinstance(node, Mapping):
             self._refuse(node, path, context)
             return None

@@ -174,7 +174,7 @@ def _when(
 
 
 WHEN: Built[tuple[Condition, ...]] = Built(
-    Record("when", _WHEN_FIELDS), _when, {"minProperties": 1}, "when", anywhere=True
+    Record("`when`", _WHEN_FIELDS), _when, {"minProperties": 1}, "when", anywhere=True
 )
 _HANDLER_DOCS = {
     "onBusy": "when it was busy",

@@ -292,6 +292,9 @@ def _two_keys(text: Text, line: int) -> Iterator[Mend]:
         written = f"{found['item']}{found['key']}: {{{found['rest']}}}"
         reason = "a second key in the line needs {…}"
         yield Mend((line, found.start("rest")), reason, line, written)
+        key, _, value = found["rest"].partition(": ")
+        written = f"{found['item']}{found['key']}: {{{key}: {_quoted(value)}}}"
+        yield Mend((line, found.start("rest")), reason, line, written)
 
 
 def _semicolons(text: Text, line: int) -> Iterator[Mend]:

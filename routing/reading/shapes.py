@@ -13,11 +13,19 @@ from zoneinfo import ZoneInfo
 
 from routing.problems import Path, Problems, Wrong, did_you_mean
 from routing.reading.document import Items, Mapping, Node, Text
-from routing.reading.slips import curly, mend_keys, missing_blank, mistyped, without_blank
+from routing.reading.slips import (
+    SYNONYMS,
+    curly,
+    key_and_value,
+    mend_keys,
+    mistyped,
+    several_names,
+    without_dashes,
+)
 from routing.rules import NO_PARAMETERS, Parameters, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from routing.callers import CallerList
     from routing.countries import PublicHolidays
@@ -262,8 +270,9 @@ class Record:
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, Any] | None:
         """Return the values by key; None if the node is no mapping at all."""
+        node = without_dashes(node, path, context.problems)
         if not isinstance(node, Mapping):
-            wrong_kind(node, path, context, self.what)
+            wrong_kind(node, path, context, self.what, self.fields)
             return None
         if not node.entries.keys() <= self.fields.keys():
             self._refuse_unknown(node, path, context)
@@ -289,7 +298,8 @@ class Record:
         required = [key for key, known in self.fields.items() if known.required]
         for key in [key for key in node.entries if key not in self.fields]:
             place, _ = node.entries[key]
-            hint = did_you_mean(key, self.fields) or f"; the keys are {', '.join(self.fields)}"
+            hint = did_you_mean(SYNONYMS.get(key.lower(), key), self.fields)
+            hint = hint or f"; the keys are {', '.join(self.fields)}"
             message = f"{self.what} has no key {key!r}{hint}"
             context.problems.error(place, (path, key), "unknown-key", message)
             mistyped(node, key, self.fields, required)
@@ -388,6 +398,7 @@ def read_items(node: Items, path: Path, context: Context, item: Shape[T]) -> lis
 
 def entries_of(node: Node, path: Path, context: Context, what: str) -> dict[str, tuple[Text, Node]]:
     """Return the entries of a mapping; anything else, or an empty one, is an error."""
+    node = without_dashes(node, path, context.problems)
     if not isinstance(node, Mapping):
         wrong_kind(node, path, context, what)
         return {}
@@ -409,16 +420,19 @@ def text_of(node: Node, path: Path, context: Context, what: str) -> str | None:
     return curly(node, path, context.problems) or node.text
 
 
-def wrong_kind(node: Node, path: Path, context: Context, what: str) -> None:
-    """Note that something other than a mapping stands where one belongs."""
-    parts = without_blank(node.text) if isinstance(node, Text) and node.bare else None
-    if parts:
-        context.problems.error(node, path, "missing-blank", missing_blank(*parts))
+def wrong_kind(
+    node: Node, path: Path, context: Context, what: str, known: Collection[str] = ()
+) -> None:
+    """Note that something other than a mapping stands where one belongs; its keys may be known."""
+    meant = key_and_value(node.text, known) if isinstance(node, Text) and node.bare else None
+    if meant:
+        context.problems.error(node, path, "missing-blank", meant)
         return
     empty = isinstance(node, Text) and not node.text
     found = "nothing is written" if empty else "this is a list" if isinstance(node, Items) else ""
+    keys = f": {_some(known)}" if known else ""
     message = f"{found or 'this is a single value'}; expected {what}, written as keys and values"
-    context.problems.error(node, path, "not-a-mapping", message)
+    context.problems.error(node, path, "not-a-mapping", message + keys)
 
 
 def check_name(key: Text, path: Path, context: Context) -> None:
@@ -430,11 +444,11 @@ def check_name(key: Text, path: Path, context: Context) -> None:
 
 def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
     """Note that no `kind` of that name is defined, with the nearest one that is."""
-    parts = without_blank(text)
-    if parts:
-        context.problems.error(node, path, "missing-blank", missing_blank(*parts))
-        return
     known = context.names.get(kind, {})
+    meant = key_and_value(text) or several_names(text, known)
+    if meant:
+        context.problems.error(node, path, "missing-blank", meant)
+        return
     plural = KINDS.get(kind, kind)
     context.hints += 1
     hint = did_you_mean(text, known) if context.hints <= MANY_HINTS else ""

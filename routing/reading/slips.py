@@ -11,20 +11,30 @@ import re
 from typing import TYPE_CHECKING
 
 from routing.problems import nearest
-from routing.reading.document import Node, Text
+from routing.reading.document import Items, Mapping, Node, Text
 from routing.signs import DOUBLE_QUOTES, SINGLE_QUOTES, named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from routing.problems import Path, Problems
-    from routing.reading.document import Mapping
 
+SYNONYMS = {
+    **dict.fromkeys(("if", "condition", "conditions"), "when"),
+    **dict.fromkeys(("to", "forward", "dial", "call", "destination"), "transferTo"),
+    **dict.fromkeys(("say", "speak", "play", "message"), "announce"),
+    **dict.fromkeys(("hangup", "block"), "reject"),
+    **dict.fromkeys(("else", "default"), "otherwise"),
+    "timeout": "ring",
+    "days": "hours",
+}
+"""Keys that other programs have -> ours, for hints."""
 _CURLY = DOUBLE_QUOTES + SINGLE_QUOTES
 _NO_BLANK = re.compile(
     r"(?!(?:sips?|tel|https?):)([A-Za-z][\w.-]*) *[:\uff1a](?!//)(\S.*)", re.IGNORECASE
 )
 _NO_COLON = re.compile(r"([^\[{:]+?) *(:?) *([\[{].*)")
+_BETWEEN_NAMES = re.compile(r"\s*[,;/+&]\s*|\s+and\s+|\s+")
 _TWO_WORDS = re.compile(r"([A-Za-z][\w-]*) *( |=) *([^\s=].*)")
 
 
@@ -37,6 +47,38 @@ def without_blank(text: str) -> tuple[str, str] | None:
 def missing_blank(key: str, value: str) -> str:
     """Return the message about a key and its value that YAML reads as one word."""
     return f"a blank is missing after the colon; write `{key}: {value}`"
+
+
+def key_and_value(text: str, known: Collection[str] = ()) -> str | None:
+    """Return the message about a value that was meant as a key with its value, if it was."""
+    parts = without_blank(text)
+    if parts:
+        return missing_blank(*parts)
+    words = _TWO_WORDS.fullmatch(text)
+    if words and (words[2] == "=" or words[1] in known):
+        return f"a key and its value have a colon between them; write {{{words[1]}: {words[3]}}}"
+    return None
+
+
+def several_names(text: str, known: Collection[str]) -> str | None:
+    """Return the message about names that are written as one text, if they are."""
+    names = _BETWEEN_NAMES.split(text)
+    if len(names) > 1 and all(each in known for each in names):
+        return f"several names are a list; write [{', '.join(names)}]"
+    return None
+
+
+def without_dashes(node: Node, path: Path, problems: Problems) -> Node:
+    """Return the one mapping that a list of mappings was meant for, after noting that."""
+    if not isinstance(node, Items) or not all(isinstance(each, Mapping) for each in node.items):
+        return node
+    if not node.items:
+        return node
+    message = "this is a list; leave out the dashes, and write its keys below one another"
+    problems.error(node, path, "not-a-mapping", message)
+    entries = [each.entries for each in node.items if isinstance(each, Mapping)]
+    merged = {key: value for each in entries for key, value in each.items()}
+    return Mapping(node.line, node.column, merged, key=node.key, merged=True)
 
 
 def curly(node: Text, path: Path, problems: Problems) -> str | None:

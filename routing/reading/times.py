@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from routing.problems import Path, Wrong
+from routing.reading import meant
 from routing.reading.calendars import DATES
 from routing.reading.document import Items, Mapping
 from routing.reading.hours import CLOCK, WEEKDAYS, WeekHours, Windows
@@ -121,11 +122,25 @@ def read_schedules(node: Node | None, path: Path, context: Context) -> None:
     schedules.update(dict.fromkeys(entries))
     drafts = {}
     for name, (_, value) in entries.items():
+        _put_below_hours(value, (path, name), context)
         draft = Built(SCHEDULE, _draft).read(value, (path, name), context)
         if draft:
             drafts[name] = draft
     for name in drafts:
         schedules[name] = _schedule(name, drafts, context)
+
+
+def _put_below_hours(node: Node, path: Path, context: Context) -> None:
+    """Note days that stand beside the keys of a schedule, and read them as its `hours`."""
+    if not isinstance(node, Mapping) or "hours" in node.entries:
+        return
+    days = [key for key in node.entries if meant.days(key)]
+    if days:
+        key, _ = node.entries[days[0]]
+        message = "days stand below `hours`; write `hours:` above them, and indent them"
+        context.problems.error(key, (path, key.text), "misplaced-key", message)
+        entries = {each: node.entries.pop(each) for each in days}
+        node.entries["hours"] = key, Mapping(key.line, key.column, entries, merged=True)
 
 
 def _draft(values: dict[str, Any], node: Node, path: Path, context: Context) -> _Draft:

@@ -349,6 +349,15 @@ MISTAKES = [
     ("otherwise: {transferTo: desk}", "otherwise: «&desk", f"{LINE}.otherwise", "unknown-name", "did you mean 'desk'"),
     ("otherwise: {transferTo: desk}", "otherwise: «!desk x", f"{LINE}.otherwise", "tag", "put the value in quotes"),
     ("  - {at", "  «{at", "expect", "not-a-list", "begin each with a dash and a blank"),
+    ("    hours: {mon-fri: 09:00-17:00}\n    except:", "    hours:\n      «- mon-fri: 09:00-17:00\n    except:", "schedules.office.hours", "not-a-mapping", "leave out the dashes"),
+    ("callers:\n  vip: [+14155550123, +1212*]", "callers:\n  «- vip: [+14155550123, +1212*]", "callers", "not-a-mapping", "leave out the dashes"),
+    (HOURS, "«mon-fri: 09:00-17:00\n    sat: 10:00-14:00", "schedules.office.mon-fri", "misplaced-key", "write `hours:` above them"),
+    (WHEN, "when: «busy desk", f"{RULE}.when", "missing-blank", "write {busy: desk}"),
+    (WHEN, "when: {presence: «ana = dnd}", f"{RULE}.when.presence", "missing-blank", "write {ana: dnd}"),
+    (WHEN, "when: «always", f"{RULE}.when", "not-a-mapping", "during, outside, from"),
+    (WHEN, "«if: {busy: desk}", f"{RULE}.if", "unknown-key", "did you mean 'when'"),
+    ("transferTo: ana", "transferTo: «desk and bo", f"{RULE}.transferTo", "missing-blank", "write [desk, bo]"),
+    ("transferTo: ana", "followMe: [{«desk: 15s}, bo]", f"{RULE}.followMe[0]", "misplaced-name", "write {transferTo: desk, ring: 15s}"),
     # hours, days and durations written in other ways
     (HOURS, "hours: {mon-fri: «9:00 am-5pm}", MONDAY, "bad-time", "write 09:00-17:00"),
     (HOURS, "hours: {mon-fri: «8-16}", MONDAY, "bad-time", "write 08:00-16:00"),
@@ -372,7 +381,6 @@ MISTAKES = [
     (EXPECT, "{to: main, outcomes: «noanswer, rings: [desk]}", "expect[0].outcomes", "unknown-value", "did you mean 'no-answer'"),
     (EXPECT, "{to: main, outcomes: «no_answer, rings: [desk]}", "expect[0].outcomes", "unknown-value", "did you mean 'no-answer'"),
     (EXPECT, "{to: main, outcomes: «No Answer, rings: [desk]}", "expect[0].outcomes", "unknown-value", "did you mean 'no-answer'"),
-    (EXPECT, "{to: main, diversionReason: «USER_BUSY}", "expect[0].diversionReason", "unknown-value", "did you mean 'user-busy'"),
 ]
 # fmt: on
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from catapult.transfer import VOICES_BY_LOCALE
 from routing import expectations
 from routing.conditions import Call, Facts
 from routing.problems import RulesError
@@ -130,6 +131,16 @@ WARNED = [
         "{transferTo: +19195550101, diversionReason: away}",
         (4, 39, "emergency.diversionReason", "idle-diversion-reason"),
     ),
+    (
+        "{reject: true}",
+        "{announce: {sentence: Hallo, locale: de_DE}}",
+        (4, 49, "emergency.announce.locale", "unfit-voice"),
+    ),
+    (
+        "{reject: true}",
+        "{announce: {sentence: Salut, voice: jolie}}",
+        (4, 48, "emergency.announce.voice", "unfit-voice"),
+    ),
 ]
 
 
@@ -139,6 +150,15 @@ def test_a_warning(there: str, written: str, expected: tuple[int, int, str, str]
     places = {(each.line, each.column, each.path, each.code) for each in found}
     assert expected in places, found
     assert {place[3] for place in places} <= {expected[3], "unassigned-number"}
+
+
+def test_a_warning_of_a_language_lists_its_voices() -> None:
+    text = SMALL.replace("{reject: true}", "{announce: {sentence: Hallo, locale: de}}")
+    (message,) = [each.message for each in read(text).warnings if each.code == "unfit-voice"]
+    assert message.endswith("add a `voice` that speaks de: katrin, stefan")
+    for locale, voices in VOICES_BY_LOCALE.items():
+        with_voice = text.replace("locale: de", f"locale: {locale}, voice: {voices[0]}")
+        assert "unfit-voice" not in {each.code for each in read(with_voice).warnings}
 
 
 def test_an_unnamed_rule_may_not_take_the_name_of_another() -> None:

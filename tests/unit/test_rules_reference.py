@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from catapult.transfer import VOICES_BY_LOCALE
 from routing import expectations
 from routing.reader import DIALING, SECTIONS, read
 from routing.reading import actions, audio, calendars, lines, times
@@ -63,6 +64,16 @@ RECORDS = [
     record_of(audio.audio_shape("audio")),
 ]
 KEYS = sorted({*SECTIONS, *(key for record in RECORDS for key in record.fields)})
+
+
+def test_every_voice_is_listed_with_its_locales() -> None:
+    table = TEXT[TEXT.index("| Locale | Voices |") :].split("\n\n")[0].splitlines()[2:]
+    listed = {
+        locale: tuple(re.findall(r"`(\w+)`", voices))
+        for locales, voices in (row.strip("| ").split(" | ") for row in table)
+        for locale in re.findall(r"`(\w+)`", locales)
+    }
+    assert listed == VOICES_BY_LOCALE
 
 
 @pytest.mark.parametrize("key", KEYS)
