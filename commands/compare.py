@@ -117,11 +117,13 @@ def _as_markdown(found: Comparison, _old: _File, _new: _File) -> None:
         for place in each.where
     ]
     if rows:
-        say("| Line | When | Calls | Before | After |\n|---|---|---|---|---|")
+        say("| Line | When | Calls | Before | After |")
+        say("|---|---|---|---|---|")
     for row in rows:
         say("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     for name in found.partly:
-        say(f"\n**{name}**: {_PARTLY}.")
+        say()
+        say(f"**{name}**: {_PARTLY}.")
     if not rows and not found.partly:
         say("No call goes elsewhere.")
 

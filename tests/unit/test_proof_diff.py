@@ -424,4 +424,4 @@ def test_a_change_of_todays_hours_has_its_hours() -> None:
     text = case("name: open, when: {during: minute}, transferTo: desk")
     today = text.replace("2027-03-09, hours: 11:59-12:00", "2026-11-23, hours: 13:00-15:30")
     said = [str(each) for each in compare(read(text), read(today), START).differences]
-    assert said[0] == "main, on mon 2026-11-23 13:00-15:30, any caller: answering → desk"
+    assert "main, on mon 2026-11-23 13:00-15:30, any caller: answering → desk" in said
