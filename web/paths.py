@@ -29,5 +29,5 @@ def _is_plain(environ: Mapping[str, Any]) -> bool:
     All paths of ours consist of characters that need no escape.
     """
     path: str = environ["PATH_INFO"]
-    is_raw = environ["RAW_URI"].partition("?")[0] == path
+    is_raw = environ.get("RAW_URI", path).partition("?")[0] == path
     return is_raw and path.startswith("/") and "//" not in path

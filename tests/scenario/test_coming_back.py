@@ -220,5 +220,5 @@ class TestCommands:
             again = run("flask", "rules", "replay", file, env=env)
             assert (again.returncode, again.stdout) == (
                 0,
-                "0 of 1 calls would have gone elsewhere\n",
+                "0 of 1 call would have gone elsewhere\n",
             )

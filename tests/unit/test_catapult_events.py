@@ -236,7 +236,7 @@ def test_counters(value: object, count: int | None) -> None:
         diversion = post(diversion={"counter": value, name: value, "reason": 4}).diversion
         assert diversion is not None
         assert (diversion.counter, diversion.limit, diversion.reason) == (count, count, None)
-    huge = post(diversion={"counter": 10**12, "limit": "9" * 5000}).diversion
+    huge = post(diversion={"counter": 10**12, "limit": "9" * 400}).diversion
     assert huge is not None
     assert (huge.counter, huge.limit) == (MOST, MOST)  # it is over any limit all the same
 

@@ -354,7 +354,7 @@ MISTAKES = [
     (HOURS, "«mon-fri: 09:00-17:00\n    sat: 10:00-14:00", "schedules.office.mon-fri", "misplaced-key", "write `hours:` above them"),
     (WHEN, "when: «busy desk", f"{RULE}.when", "missing-blank", "write {busy: desk}"),
     (WHEN, "when: {presence: «ana = dnd}", f"{RULE}.when.presence", "missing-blank", "write {ana: dnd}"),
-    (WHEN, "when: «always", f"{RULE}.when", "not-a-mapping", "during, outside, from"),
+    (WHEN, "when: «always", f"{RULE}.when", "not-a-mapping", "during, outside, weekday, from"),
     (WHEN, "«if: {busy: desk}", f"{RULE}.if", "unknown-key", "did you mean 'when'"),
     ("transferTo: ana", "transferTo: «desk and bo", f"{RULE}.transferTo", "missing-blank", "write [desk, bo]"),
     ("transferTo: ana", "followMe: [{«desk: 15s}, bo]", f"{RULE}.followMe[0]", "misplaced-name", "write {transferTo: desk, ring: 15s}"),
