@@ -130,7 +130,7 @@ class Time(Struct, frozen=True):
         """Return the schedules' hours, and what they may be set to."""
         for schedule in self.schedules:
             yield Instant(schedule)
-            yield OverrideOf(schedule.name)
+            yield from map(OverrideOf, (schedule.name, *schedule.like))
 
     def reason(self, facts: Facts) -> Reason:  # noqa: ARG002 - one signature for all
         """Return that the time decided."""
