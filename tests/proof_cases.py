@@ -42,6 +42,7 @@ schedules:
   late: {hours: {mon-fri: 17:01-09:00, sat-sun: 00:00-24:00}}
   weekend: {hours: {sat-sun: 00:00-24:00}}
   lunch: {hours: {mon-fri: 12:00-13:00}}
+  pause: {like: office, hours: {mon-fri: 12:00-13:00}}
   minute: {hours: closed, except: [{dates: 2027-03-09, hours: 11:59-12:00}]}
   leap: {hours: closed, except: [{dates: 02-29, hours: open}]}
   last-year: {hours: closed, except: [{dates: 2025-12-24..2025-12-31, hours: open}]}
@@ -126,7 +127,7 @@ def _random_rule(chance: random.Random, number: int) -> str:
 def random_conditions(chance: random.Random) -> list[str]:
     makers = {
         "time": lambda: (
-            f"{chance.choice(('during', 'outside'))}: {_some(chance, ('office', 'lunch', 'night'))}"
+            f"{chance.choice(('during', 'outside'))}: {_some(chance, ('office', 'pause', 'night'))}"
         ),
         "weekday": lambda: f"weekday: {_some(chance, ('mon', 'tue-thu', 'sat-sun'))}",
         "caller": lambda: f"{chance.choice(('from', 'notFrom'))}: {_some(chance, _LISTS)}",
