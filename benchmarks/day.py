@@ -180,7 +180,7 @@ def run(calls: int, kind: str, days: float) -> dict[str, Any]:
         books(kind, Path(folder)) as ledger,
     ):
         override = Setting("nights", "open", time.time() + 7 * _DAY)
-        _open(ledger.url, days).set(OVERRIDE, override)
+        _open(ledger.url, days).set(OVERRIDE, override, time.time())
         context = multiprocessing.get_context("spawn")
         told = context.Queue()
         workers = [

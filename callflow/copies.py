@@ -9,7 +9,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from callflow.record import Record, load
-from callflow.sqlite import SqliteLedger, forget, write_legs, write_record
+from callflow.sqlite import SqliteLedger, forget, write_legs, write_record, write_setting
 
 if TYPE_CHECKING:
     import sqlite3
@@ -98,10 +98,9 @@ class Copies(SqliteLedger):
         """Keep the settings of a kind, in place of those that were known."""
         with self._write() as db:
             db.execute("DELETE FROM settings WHERE kind = ?", (kind,))
-            db.executemany(
-                "INSERT INTO settings (kind, name, value, until) VALUES (?, ?, ?, ?)",
-                [(kind, each.name, each.value, each.until) for each in settings],
-            )
+            db.execute("DELETE FROM planned WHERE kind = ?", (kind,))
+            for each in settings:
+                write_setting(db, kind, each)
 
 
 def _replace(db: sqlite3.Connection, record: Record, copy: Record, call: int | None) -> None:

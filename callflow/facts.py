@@ -60,7 +60,7 @@ class FactFinder:
     def ask_ahead(self, rules: RuleSet) -> None:
         """Ask the ledger, now and then, for what `facts` remembers: it is called in an update."""
         now = time.monotonic()
-        for kind, needed in ((PRESENCE, rules.persons), (OVERRIDE, rules.schedules)):
+        for kind, needed in ((PRESENCE, rules.persons), (OVERRIDE, _has_overrides(rules))):
             if needed and now - self._settings.get(kind, _NEVER)[0] > _CACHED:
                 found = self._ledger.settings(kind, time.time())
                 self._settings[kind] = (now, {each.name: each.value for each in found})
@@ -75,7 +75,7 @@ class FactFinder:
                 name for name, most in self._limits(rules, to).items() if in_progress(name) >= most
             ),
             self._settings.get(PRESENCE, _NEVER)[1] if rules.persons else {},
-            self._settings.get(OVERRIDE, _NEVER)[1] if rules.schedules else {},
+            self._settings.get(OVERRIDE, _NEVER)[1] if _has_overrides(rules) else {},
         )
 
     def unsure(self, facts: Facts) -> list[str]:
@@ -118,6 +118,11 @@ class FactFinder:
             found = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
         with suppress(UnknownCallError):
             self._ledger.update(call_id, of_known(lambda record, _: found(record)))
+
+
+def _has_overrides(rules: RuleSet) -> bool:
+    """Return whether there is anything that an override may set."""
+    return bool(rules.schedules or rules.rotations)
 
 
 def _is_stale(leg: Leg) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from callflow.record import Entry, Record
 
@@ -40,17 +40,35 @@ class UnknownLegError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an operator set at run time: a person's presence, or a schedule's override.
+    """What an operator set at run time: a person's presence, an override of a schedule or rotation.
 
-    `until` is epoch seconds, None for a presence without an end.
+    `until` is epoch seconds, None for a presence without an end. `since` is None for one that
+    began when it was set, else the moment at which it begins.
     """
 
     name: str
     value: str
     until: float | None
+    since: float | None = None
+
+    def has_begun(self, now: float) -> bool:
+        """Return whether it begins at that moment or before."""
+        return self.since is None or self.since <= now
+
+    def has_ended(self, now: float) -> bool:
+        """Return whether it is over by that moment."""
+        return self.until is not None and self.until <= now
 
 
 PRESENCE, OVERRIDE = "presence", "override"
+
+
+def in_force(standing: Iterable[Setting], now: float) -> list[Setting]:
+    """Return the settings that count: of each name the one that has begun last.
+
+    `standing` is in order of name and beginning, as `Ledger.standing` returns it.
+    """
+    return list({each.name: each for each in standing if each.has_begun(now)}.values())
 
 
 class Ledger(Protocol):
@@ -83,13 +101,20 @@ class Ledger(Protocol):
         """Return the calls seen last, the newest first."""
 
     def settings(self, kind: str, now: float) -> list[Setting]:
-        """Return the presence or overrides in force."""
+        """Return the presence or overrides in force, one for each name: see `in_force`."""
 
-    def set(self, kind: str, setting: Setting) -> None:
-        """Set a presence or an override, in place of what was set for that name."""
+    def standing(self, kind: str, now: float) -> list[Setting]:
+        """Return all that have not ended, those that begin later too, by name and beginning."""
 
-    def clear(self, kind: str, name: str) -> bool:
-        """Take back what was set for a name; return whether something was."""
+    def set(self, kind: str, setting: Setting, now: float) -> None:
+        """Set a presence or an override.
+
+        One that begins at once takes the place of all of its name that have begun. One that
+        begins later takes the place of the one that begins at the same moment, if there is one.
+        """
+
+    def clear(self, kind: str, name: str, *since: float | None) -> bool:
+        """Take back what was set for a name, or only what begins then; return whether any was."""
 
     def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it; see `next_free`.

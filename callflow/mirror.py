@@ -54,8 +54,8 @@ _DUE = 256
 class SharedLedger(Ledger, Protocol):
     """A ledger that several hosts share, and that may go away and lose its data."""
 
-    def set(self, kind: str, setting: Setting, *, if_unset: bool = False) -> None:
-        """Set a presence or an override, in place of what was set for that name."""
+    def restore(self, kind: str, setting: Setting) -> None:
+        """Set what was set before the data were lost, unless one that begins then is set now."""
 
     def versions(self, call_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """Return the version of each record, 0 for a call that is not known, and if it is ours.
@@ -134,16 +134,20 @@ class MirroredLedger:
         return self._each(lambda ledger: ledger.recent(limit))
 
     def settings(self, kind: str, now: float) -> list[Setting]:
-        """Return the presence or overrides in force."""
+        """Return the presence or overrides in force, one for each name."""
         return self._each(lambda ledger: ledger.settings(kind, now))
 
-    def set(self, kind: str, setting: Setting) -> None:
-        """Set a presence or an override; only the shared ledger takes one."""
-        self._shared.set(kind, setting)
+    def standing(self, kind: str, now: float) -> list[Setting]:
+        """Return all that have not ended, those that begin later too, by name and beginning."""
+        return self._each(lambda ledger: ledger.standing(kind, now))
 
-    def clear(self, kind: str, name: str) -> bool:
+    def set(self, kind: str, setting: Setting, now: float) -> None:
+        """Set a presence or an override; only the shared ledger takes one."""
+        self._shared.set(kind, setting, now)
+
+    def clear(self, kind: str, name: str, *since: float | None) -> bool:
         """Take back what was set for a name; only the shared ledger can."""
-        return self._shared.clear(kind, name)
+        return self._shared.clear(kind, name, *since)
 
     def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
@@ -374,9 +378,9 @@ class MirroredLedger:
     def _learn_settings(self, kind: str, *, has_lost_data: bool) -> None:
         now, none = time.time(), list[Setting]()
         if has_lost_data:
-            for setting in self._copy(lambda: self._copies.settings(kind, now), none):
-                self._shared.set(kind, setting, if_unset=True)
-        known = self._shared.settings(kind, now)
+            for setting in self._copy(lambda: self._copies.standing(kind, now), none):
+                self._shared.restore(kind, setting)
+        known = self._shared.standing(kind, now)
         if known != self._settings.get(kind):
             self._copy(lambda: self._copies.keep_settings(kind, known), None)
             self._settings[kind] = known

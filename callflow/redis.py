@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 from callflow import redis_scripts as scripts
 from callflow.agenda import wake_at
-from callflow.ledger import ContendedError, LedgerError, Setting
+from callflow.ledger import ContendedError, LedgerError, Setting, in_force
 from callflow.record import Entry, Record, dump, load
 from catapult.values import read_json
 
@@ -175,26 +175,62 @@ class RedisLedger:
         return [load(row) for row in rows if row]
 
     def settings(self, kind: str, now: float) -> list[Setting]:
-        """Return the presence or overrides in force."""
-        with self._asking():
-            rows = self._db.hgetall(self._key("settings", kind))
+        """Return the presence or overrides in force, one for each name."""
+        return in_force(self.standing(kind, now), now)
+
+    def standing(self, kind: str, now: float) -> list[Setting]:
+        """Return all that have not ended, those that begin later too, by name and beginning."""
+        return [each for each in self._settings(kind) if not each.has_ended(now)]
+
+    def _settings(self, kind: str) -> list[Setting]:
+        with self._asking(), self._db.pipeline(transaction=False) as pipeline:
+            pipeline.hgetall(self._key("settings", kind))
+            pipeline.hgetall(self._key("planned", kind))
+            at_once, later = pipeline.execute()
         try:
-            found = [Setting(name, *json.loads(row)) for name, row in sorted(rows.items())]
+            found = [Setting(name, *json.loads(row)) for name, row in at_once.items()]
+            for field, row in later.items():
+                since, _, name = field.partition(" ")
+                value, until = json.loads(row)
+                found.append(Setting(name, value, until, float(since)))
         except (ValueError, TypeError) as error:
             raise LedgerError(f"the ledger at {self._place}: {kind} cannot be read") from error
-        return [each for each in found if each.until is None or each.until > now]
+        return sorted(found, key=lambda each: (each.name, each.since is not None, each.since))
 
-    def set(self, kind: str, setting: Setting, *, if_unset: bool = False) -> None:
-        """Set a presence or an override, in place of what was set for that name."""
-        row = json.dumps([setting.value, setting.until])
-        write = self._db.hsetnx if if_unset else self._db.hset
-        with self._asking():
-            write(self._key("settings", kind), setting.name, row)
+    def set(self, kind: str, setting: Setting, now: float) -> None:
+        """Set a presence or an override; at once, it takes the place of those that have begun."""
+        later = [each for each in self._settings(kind) if each.since is not None]
+        gone = [each for each in later if each.has_ended(now)]
+        if setting.since is None:
+            gone += [each for each in later if each.name == setting.name and each.has_begun(now)]
+        with self._asking(), self._db.pipeline() as pipeline:
+            for each in gone:
+                pipeline.hdel(*self._field(kind, each.name, each.since))
+            pipeline.hset(*self._field(kind, setting.name, setting.since), _row(setting))
+            pipeline.execute()
 
-    def clear(self, kind: str, name: str) -> bool:
-        """Take back what was set for a name; return whether something was."""
+    def restore(self, kind: str, setting: Setting) -> None:
+        """Set what was set before the data were lost, unless one that begins then is set now."""
         with self._asking():
-            return bool(self._db.hdel(self._key("settings", kind), name))
+            self._db.hsetnx(*self._field(kind, setting.name, setting.since), _row(setting))
+
+    def clear(self, kind: str, name: str, *since: float | None) -> bool:
+        """Take back what was set for a name, or only what begins then; return whether any was."""
+        known = [each.since for each in self._settings(kind) if each.name == name]
+        with self._asking(), self._db.pipeline() as pipeline:
+            for each in known:
+                if not since or each in since:
+                    pipeline.hdel(*self._field(kind, name, each))
+            return any(pipeline.execute())
+
+    def _field(self, kind: str, name: str, since: float | None) -> tuple[str, str]:
+        """Return the key and field of a setting; what begins later has a key of its own.
+
+        A service that does not know of later beginnings does not look there.
+        """
+        if since is None:
+            return self._key("settings", kind), name
+        return self._key("planned", kind), f"{since!r} {name}"
 
     def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
@@ -344,6 +380,10 @@ def _connect(url: str, place: str, tls: str) -> Any:
         # The error would show the URL, and the password in it.
         raise LedgerError(f"the ledger's URL for {place} cannot be understood") from None
     return redis.Redis(connection_pool=pool)
+
+
+def _row(setting: Setting) -> str:
+    return json.dumps([setting.value, setting.until])
 
 
 def _place(url: str) -> str:

@@ -173,7 +173,7 @@ class Rulebook:
         text = "".join(_Decoded(pieces))
         with contextlib.suppress(LedgerError):  # they are in force all the same
             if self._kept() != text:
-                self._ledger.set(_KEPT, Setting(_LAST_GOOD, text, None))
+                self._ledger.set(_KEPT, Setting(_LAST_GOOD, text, None), time.time())
 
     def _recall(self, breathe: Callable[[], None]) -> bool:
         """Take the rules that were good last, if the ledger has them and they still are.

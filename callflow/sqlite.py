@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from callflow.agenda import wake_at
-from callflow.ledger import LedgerError, Setting, next_free
+from callflow.ledger import LedgerError, Setting, in_force, next_free
 from callflow.record import Entry, Record, dump, dump_entries, load
 from catapult.values import read_json
 
@@ -45,6 +45,20 @@ CREATE TABLE settings (
 ) WITHOUT ROWID;
 CREATE TABLE pacing (key TEXT PRIMARY KEY, next REAL NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
+"""
+_ADDED = """
+CREATE TABLE IF NOT EXISTS planned (
+    kind TEXT NOT NULL, name TEXT NOT NULL, since REAL NOT NULL, value TEXT NOT NULL, until REAL,
+    PRIMARY KEY (kind, name, since)
+) WITHOUT ROWID
+"""
+"""What files of this version may lack. A service that does not know of it can use them as well."""
+_STANDING = """
+SELECT name, value, until, NULL AS since FROM settings
+    WHERE kind = ?1 AND (until IS NULL OR until > ?2)
+UNION ALL SELECT name, value, until, since FROM planned
+    WHERE kind = ?1 AND (until IS NULL OR until > ?2)
+ORDER BY name, since
 """
 _PATIENCE = 5.0
 """Seconds that a write waits for another process's write."""
@@ -141,27 +155,38 @@ class SqliteLedger:
         return [load(row[0]) for row in rows]
 
     def settings(self, kind: str, now: float) -> list[Setting]:
-        """Return the presence or overrides in force."""
-        rows = self._read(
-            "SELECT name, value, until FROM settings WHERE kind = ?"
-            " AND (until IS NULL OR until > ?) ORDER BY name",
-            *(kind, now),
-        )
-        return [Setting(*row) for row in rows]
+        """Return the presence or overrides in force, one for each name."""
+        return in_force(self.standing(kind, now), now)
 
-    def set(self, kind: str, setting: Setting) -> None:
-        """Set a presence or an override, in place of what was set for that name."""
-        with self._write() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO settings (kind, name, value, until) VALUES (?, ?, ?, ?)",
-                (kind, setting.name, setting.value, setting.until),
-            )
+    def standing(self, kind: str, now: float) -> list[Setting]:
+        """Return all that have not ended, those that begin later too, by name and beginning."""
+        return [Setting(*row) for row in self._read(_STANDING, kind, now)]
 
-    def clear(self, kind: str, name: str) -> bool:
-        """Take back what was set for a name; return whether something was."""
+    def set(self, kind: str, setting: Setting, now: float) -> None:
+        """Set a presence or an override; at once, it takes the place of those that have begun."""
         with self._write() as db:
-            gone = db.execute("DELETE FROM settings WHERE kind = ? AND name = ?", (kind, name))
-            return gone.rowcount > 0
+            db.execute("DELETE FROM planned WHERE kind = ? AND until <= ?", (kind, now))
+            if setting.since is None:
+                db.execute(
+                    "DELETE FROM planned WHERE kind = ? AND name = ? AND since <= ?",
+                    (kind, setting.name, now),
+                )
+            write_setting(db, kind, setting)
+
+    def clear(self, kind: str, name: str, *since: float | None) -> bool:
+        """Take back what was set for a name, or only what begins then; return whether any was."""
+        with self._write() as db:
+            gone = 0
+            if not since or None in since:
+                statement = "DELETE FROM settings WHERE kind = ? AND name = ?"
+                gone += db.execute(statement, (kind, name)).rowcount
+            if not since:
+                statement = "DELETE FROM planned WHERE kind = ? AND name = ?"
+                gone += db.execute(statement, (kind, name)).rowcount
+            for each in since:
+                statement = "DELETE FROM planned WHERE kind = ? AND name = ? AND since = ?"
+                gone += db.execute(statement, (kind, name, each)).rowcount
+            return gone > 0
 
     def slot(self, key: str, gap: float, now: float, within: float) -> float | None:
         """Return the next free moment for a paced request, and take it."""
@@ -324,6 +349,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     if not version:
         for statement in _SCHEMA.split(";"):
             db.execute(statement)
+    db.execute(_ADDED)
     db.execute("COMMIT")
 
 
@@ -370,6 +396,21 @@ def write_legs(db: sqlite3.Connection, record: Record, call: int, before: dict[s
         else:
             statement = "DELETE FROM legs_in_progress WHERE destination = ? AND token = ?"
             db.execute(statement, (leg.destination, leg.token))
+
+
+def write_setting(db: sqlite3.Connection, kind: str, setting: Setting) -> None:
+    """Write a setting over the one of its name that begins at the same moment."""
+    values = (kind, setting.name, setting.value, setting.until)
+    if setting.since is None:
+        db.execute(
+            "INSERT OR REPLACE INTO settings (kind, name, value, until) VALUES (?, ?, ?, ?)", values
+        )
+    else:
+        db.execute(
+            "INSERT OR REPLACE INTO planned (kind, name, value, until, since)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (*values, setting.since),
+        )
 
 
 def forget(db: sqlite3.Connection, call: int) -> None:

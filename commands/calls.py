@@ -110,6 +110,7 @@ def _story(call: Record, journal: list[Entry]) -> dict[str, Any]:
         **_record(call),
         "diversion": _diversion(call),
         "trace": call.plan["trace"] if call.plan else [],
+        **({"turns": call.plan["turns"]} if call.plan and "turns" in call.plan else {}),
         "attempts": [_attempt(each) for each in call.legs],
         "events": [{"at": _time(each.at), "kind": each.kind, **each.data} for each in journal],
     }
@@ -150,6 +151,10 @@ def _lines(call: Record, journal: list[Entry]) -> list[str]:
         lines += [
             f"  {'✓' if step['held'] else '✗'} {step['rule']}  {step['because']}"
             for step in call.plan["trace"]
+        ]
+        lines += [
+            f"  {turn['rotation']}: {turn['member']}, {turn['because']}"
+            for turn in call.plan.get("turns", ())
         ]
     for leg in call.legs:
         ended = f", {leg.outcome or 'ended'} ({leg.cause})" if leg.ended_at else ""

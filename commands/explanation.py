@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from routing.route import ring_of
 from routing.rules import AnnounceAction
 
@@ -30,6 +32,8 @@ def as_data(walked: Walk) -> dict[str, Any]:
             for step in walked.route.trace.steps
         ],
     }
+    if walked.route.turns:
+        data["turns"] = [structs.asdict(each) for each in walked.route.turns]
     skipped = [
         {"destination": skip.destination, "because": skip.because} for skip in walked.skipped
     ]
@@ -74,6 +78,7 @@ def as_lines(
         for step in chosen.trace.steps
     ]
     lines += ["", f"rule {chosen.rule!r}: {chosen.action}"]
+    lines += [f"  {each.rotation}: {each.member}, {each.because}" for each in chosen.turns]
     lines += [f"  not dialed: {skip.destination}, {skip.because}" for skip in walked.skipped]
     for number, attempt in enumerate(walked.attempts, 1):
         end = outcomes[number - 1] if number <= len(outcomes) else "answers"

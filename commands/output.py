@@ -21,9 +21,10 @@ from flask import current_app
 from routing.problems import RulesError, Wrong, did_you_mean, text_of_rules
 from routing.reader import read
 from routing.reading.numbers import calling_party, looks_like_number, looks_like_uri
+from routing.words import PRESENCE_STATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from callflow.ledger import Ledger
     from routing.problems import Problem
@@ -136,13 +137,18 @@ def text_of(path: Path) -> str:
         raise WrongUsage(f"{path}: {error.strerror or error}") from None
 
 
-def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
-    """Return the rules of a file, or say what is wrong with them and exit with 1."""
+def read_rules(path: Path) -> RuleSet:
+    """Return the rules of a file, which errors name from now on; raises RulesError."""
     context = click.get_current_context(silent=True)
     if context:
         context.meta[_FILE] = path
+    return read(text_of(path))
+
+
+def good_rules(path: Path, *, as_json: bool = False) -> RuleSet:
+    """Return the rules of a file, or say what is wrong with them and exit with 1."""
     try:
-        return read(text_of(path))
+        return read_rules(path)
     except RulesError as error:
         if as_json:
             print_problems(error.errors, error.warnings)
@@ -180,6 +186,9 @@ def known(what: str, name: str, names: Iterable[str]) -> str:
     raise WrongUsage(f"no {what}{more} is called {name!r}{where}{hint}")
 
 
+_OF_THE_FILE = {"destination", "line", "person", "schedule", "schedule or rotation"}
+
+
 def caller_of(rules: RuleSet, option: str, given: str | None) -> str:
     """Return the caller that an option names, in normal form; by default one in no list."""
     if given is None:
@@ -199,20 +208,43 @@ def called_number(rules: RuleSet, given: str) -> str:
     return caller_of(rules, "--to", given)
 
 
-_OF_THE_FILE = {"destination", "line", "person", "schedule"}
-_KINDS = {"--presence": "person", "--override": "schedule"}
+def busy_names(rules: RuleSet, given: Iterable[str]) -> frozenset[str]:
+    """Return the destinations and rotations that are supposed to be busy; others are wrong usage.
+
+    Each must have a capacity, or a member that has one.
+    """
+    members = {name: set(each.labels) for name, each in rules.rotations.items()}
+    rotations = (name for name, labels in members.items() if labels & rules.limited.keys())
+    names = [*rules.limited, *rotations]
+    return frozenset(known("destination", name, names) for name in given)
 
 
-def pairs(
-    option: str, given: tuple[str, ...], names: Iterable[str], values: tuple[str, ...]
+def presences(rules: RuleSet, given: Iterable[str]) -> dict[str, str]:
+    """Return `--presence P=STATE` options as a mapping."""
+    return _pairs("--presence", "person", given, dict.fromkeys(rules.persons, PRESENCE_STATES))
+
+
+def overrides(rules: RuleSet, given: Iterable[str]) -> dict[str, str]:
+    """Return `--override NAME=STATE` options as a mapping."""
+    return _pairs("--override", overridden(rules), given, rules.settable)
+
+
+def overridden(rules: RuleSet) -> str:
+    """Return what overrides are set for, in a word."""
+    return "schedule or rotation" if rules.rotations else "schedule"
+
+
+def _pairs(
+    option: str, what: str, given: Iterable[str], states: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
-    """Return `P=STATE` options as a mapping; anything unknown is wrong usage."""
+    """Return options as a mapping; a name or state that `states` does not have is wrong usage."""
     found = {}
     for pair in given:
-        name, equals, value = pair.partition("=")
+        text, equals, value = pair.partition("=")
+        name = known(what, text, states)
         if not equals:
-            raise WrongUsage(f"{option}: write {pair}={values[0]}")
-        found[known(_KINDS[option], name, names)] = known("state", value, values)
+            raise WrongUsage(f"{option}: write {pair}={states[name][0]}")
+        found[name] = known("state", value, states[name])
     return found
 
 

@@ -15,11 +15,13 @@ from commands.explanation import as_data, as_lines
 from commands.output import (
     JSON_OPTION,
     WrongUsage,
+    busy_names,
     called_number,
     caller_of,
     good_rules,
     known,
-    pairs,
+    overrides,
+    presences,
     print_json,
     rules_path,
     say,
@@ -36,15 +38,8 @@ from routing.proof.sweep import Sweep
 from routing.proof.timeline import home_zone
 from routing.reading.values import instant
 from routing.router import route, walk
-from routing.words import (
-    DIVERSION_REASONS,
-    OUTCOME_BY_CAUSE,
-    OUTCOMES,
-    OVERRIDES,
-    PRESENCE_STATES,
-    UNKNOWN,
-    diversion_reason,
-)
+from routing.turns import supposed_busy
+from routing.words import DIVERSION_REASONS, OUTCOME_BY_CAUSE, OUTCOMES, UNKNOWN, diversion_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +112,12 @@ def _print_result(path: Path, result: Result, command: str) -> None:
 @click.option("--at", metavar="TIME", help="2026-03-09T09:00 in the file's zone. Default: now.")
 @click.option("--busy", multiple=True, metavar="D", help="A destination at its capacity.")
 @click.option("--presence", multiple=True, metavar="P=STATE", help="A person's presence.")
-@click.option("--override", multiple=True, metavar="S=STATE", help="A schedule set open or closed.")
+@click.option(
+    "--override",
+    multiple=True,
+    metavar="S=STATE",
+    help="A schedule set open or closed, or a rotation set to a member.",
+)
 @click.option("--diverted", metavar="REASON", help="The call came in with this diversion reason.")
 @click.option("--diversion-counter", "counter", type=click.IntRange(0), help="How often it was.")
 @click.option("--diversion-limit", "limit", type=click.IntRange(0), help="How often it may be.")
@@ -128,11 +128,12 @@ def explain(to: str, file: str | None, as_json: bool, **given: Any) -> None:
     path = rules_path(file)
     found = good_rules(path, as_json=as_json)
     call = _call(found, to, given)
-    facts = Facts(
-        frozenset(known("destination", name, found.limited) for name in given["busy"]),
-        pairs("--presence", given["presence"], found.persons, PRESENCE_STATES),
-        pairs("--override", given["override"], found.schedules, OVERRIDES),
+    supposed = Facts(
+        busy_names(found, given["busy"]),
+        presences(found, given["presence"]),
+        overrides(found, given["override"]),
     )
+    facts = supposed_busy(found, supposed, call)
     outcomes = [known("outcome", each, (*OUTCOMES, *OUTCOME_BY_CAUSE)) for each in given["outcome"]]
     chosen = route(found, call, facts)
     walked = walk(chosen, facts, outcomes)

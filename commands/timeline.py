@@ -15,10 +15,12 @@ from commands.output import (
     JSON_OPTION,
     Failure,
     WrongUsage,
+    busy_names,
     caller_of,
     good_rules,
     known,
-    pairs,
+    overrides,
+    presences,
     print_json,
     rules_path,
     say,
@@ -30,7 +32,6 @@ from routing.dates import parse_date
 from routing.problems import Wrong
 from routing.proof.timeline import Override, Supposed, home_zone, timeline
 from routing.reading.values import instant
-from routing.words import OVERRIDES, PRESENCE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     "overrides",
     multiple=True,
     metavar="S=STATE[@TIME..TIME]",
-    help="A schedule set open or closed, besides those in force.",
+    help="A schedule set open or closed, or a rotation set to a member, besides those in force.",
 )
 @click.option("--rules", "file", metavar="FILE", help="The rules file: the same as FILE.")
 @JSON_OPTION
@@ -110,8 +111,8 @@ def _supposed(rules: RuleSet, given: dict[str, Any], in_force: Iterable[Override
     return Supposed(
         caller_of(rules, "--from-number", caller),
         f"the caller {caller}" if caller else "an ordinary caller",
-        frozenset(known("destination", name, rules.limited) for name in given["busy"]),
-        pairs("--presence", given["presence"], rules.persons, PRESENCE_STATES),
+        busy_names(rules, given["busy"]),
+        presences(rules, given["presence"]),
         (*in_force, *(_override(rules, each) for each in given["overrides"])),
     )
 
@@ -120,31 +121,42 @@ def _overrides_in_force(rules: RuleSet) -> list[Override]:
     """Return what operators have set, from now on: what was so before is not known."""
     now = time.time()
     try:
-        found = service_ledger().settings(OVERRIDE, now)
+        found = service_ledger().standing(OVERRIDE, now)
     except LedgerError as error:
         raise Failure(str(error)) from None
-    start = dt.datetime.fromtimestamp(int(now), dt.UTC)
+    states = rules.settable
     return [
-        Override(each.name, each.value, start, _end(each.until))
+        Override(
+            each.name,
+            each.value,
+            _moment(max(now, each.since or now)),
+            _moment(each.until),
+            _kind(rules, each.name),
+        )
         for each in found
-        if each.name in rules.schedules
+        if each.value in states.get(each.name, ())
     ]
 
 
-def _end(until: float | None) -> dt.datetime | None:
-    return None if until is None else dt.datetime.fromtimestamp(until, dt.UTC)
+def _kind(rules: RuleSet, name: str) -> str:
+    return "rotation" if name in rules.rotations else "schedule"
+
+
+def _moment(moment: float | None) -> dt.datetime | None:
+    return None if moment is None else dt.datetime.fromtimestamp(int(moment), dt.UTC)
 
 
 def _override(rules: RuleSet, text: str) -> Override:
     """Return the override of `office=closed@2026-03-09T12:00..2026-03-10T08:00`."""
     pair, _, times = text.partition("@")
-    ((name, state),) = pairs("--override", (pair,), rules.schedules, OVERRIDES).items()
+    ((name, state),) = overrides(rules, (pair,)).items()
     if not times:
-        return Override(name, state)
+        return Override(name, state, kind=_kind(rules, name))
     start, _, end = times.partition("..")
-    zone = rules.schedules[name].zone
+    zone = rules.zone_of(name)
     try:
-        found = Override(name, state, instant(start, zone), instant(end, zone))
+        limits = instant(start, zone), instant(end, zone)
+        found = Override(name, state, *limits, _kind(rules, name))
     except Wrong as wrong:
         raise WrongUsage(f"--override: {wrong}") from None
     if not found.lasts():
@@ -173,7 +185,7 @@ def as_data(found: Timeline) -> dict[str, Any]:
 
 def _override_data(override: Override, zone: dt.tzinfo) -> dict[str, Any]:
     return {
-        "schedule": override.schedule,
+        override.kind: override.name,
         "state": override.state,
         "from": override.start.astimezone(zone).isoformat() if override.start else None,
         "until": override.end.astimezone(zone).isoformat() if override.end else None,

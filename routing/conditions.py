@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from routing.callers import CallerList
     from routing.looks import Look
+    from routing.rotation import Rotation
     from routing.schedule import Schedule
 
 
@@ -203,28 +204,39 @@ class From(Struct, frozen=True):
 
 
 class Busy(Struct, frozen=True):
-    """`busy`: one of the destinations has no free capacity."""
+    """`busy`: one of the destinations, or of those whose turn it is, has no free capacity."""
 
     destinations: tuple[str, ...]
+    rotations: tuple[Rotation, ...] = ()
 
-    def holds(self, call: Call, facts: Facts) -> bool:  # noqa: ARG002 - one signature for all
+    def holds(self, call: Call, facts: Facts) -> bool:
         """Return whether one of the destinations is full."""
-        for name in self.destinations:  # noqa: SIM110 - `any` of a generator costs twice the time
-            if facts.is_busy(name):
-                return True
-        return False
-
-    def because(self, call: Call, facts: Facts) -> str:  # noqa: ARG002 - one signature for all
-        """Return which destination is busy, or that none is."""
         for name in self.destinations:
             if facts.is_busy(name):
-                return f"{name} is busy"
-        verb = "is" if len(self.destinations) == 1 else "are"
-        return f"{' and '.join(self.destinations)} {verb} not busy"
+                return True
+        members = (each.member(call.at, facts.overrides) for each in self.rotations)
+        return any(each.capacity and facts.is_busy(each.label) for each in members)
+
+    def because(self, call: Call, facts: Facts) -> str:
+        """Return which destination is busy, or that none is."""
+        asked = {name: facts.is_busy(name) for name in self.destinations}
+        for each in self.rotations:
+            member = each.member(call.at, facts.overrides)
+            is_busy = bool(member.capacity) and facts.is_busy(member.label)
+            asked[f"{each.name} ({member.label})"] = is_busy
+        for words, is_busy in asked.items():
+            if is_busy:
+                return f"{words} is busy"
+        verb = "is" if len(asked) == 1 else "are"
+        return f"{' and '.join(asked)} {verb} not busy"
 
     def looks_at(self) -> Iterable[Look]:
-        """Return the destinations."""
-        return map(Fullness, self.destinations)
+        """Return the destinations; of rotations whose turn it is and each that can be full."""
+        yield from map(Fullness, self.destinations)
+        for each in self.rotations:
+            yield from each.looks_at()
+            limited = (member.label for member in each.members if member.capacity)
+            yield from map(Fullness, dict.fromkeys(limited))
 
     def reason(self, facts: Facts) -> Reason:  # noqa: ARG002 - one signature for all
         """Return that somebody is busy."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
 from routing.router import route, walk
 from routing.rules import AnnounceAction, RejectAction
+from routing.turns import supposed_busy
 from routing.words import UNKNOWN
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from routing.route import Attempt
     from routing.router import Walk
@@ -78,9 +79,33 @@ def judge(rules: RuleSet, expectation: Expectation, instants: Iterable[dt.dateti
     return Result(expectation.place, True, "as expected")
 
 
+def in_turn(rules: RuleSet, expectation: Expectation, call: Call) -> Expectation:
+    """Return an entry in which those whose turn it is stand for the rotations that it names."""
+    facts = supposed_busy(rules, expectation.facts, call)
+    members = {
+        name: each.member(call.at, facts.overrides) for name, each in rules.rotations.items()
+    }
+    labels = {name: each.label for name, each in members.items()}
+    numbers = {name: each.transfer_to for name, each in members.items()}
+    rings, reached = expectation.rings, expectation.transfer_to
+    return structs.replace(
+        expectation,
+        facts=facts,
+        rings=rings and tuple(_named(each, labels) for each in rings),
+        transfer_to=reached and _named(reached, numbers),
+    )
+
+
+def _named(names: tuple[str, ...], members: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(members.get(each, each) for each in names))
+
+
 def difference(rules: RuleSet, expectation: Expectation, at: dt.datetime) -> str:
     """Return how the call at `at` differs from what is expected, and why; empty if it does not."""
-    chosen = route(rules, expectation.call(at), expectation.facts)
+    call = expectation.call(at)
+    if rules.rotations:
+        expectation = in_turn(rules, expectation, call)
+    chosen = route(rules, call, expectation.facts)
     steps = {step.rule: step.because for step in chosen.trace.steps}
     if expectation.rule is not None and chosen.rule != expectation.rule:
         tried = steps.get(expectation.rule)

@@ -17,6 +17,7 @@ from routing.reading import callers
 from routing.reading.actions import (
     PARAMETERS,
     action_shape,
+    check_target_name,
     parameters,
     read_destination,
 )
@@ -25,14 +26,13 @@ from routing.reading.document import Mapping, Node, NotYamlError, Text, parse, s
 from routing.reading.expectations import EXPECT
 from routing.reading.invisible import clear, point_out
 from routing.reading.lines import read_line
-from routing.reading.numbers import looks_like_number, looks_like_uri
+from routing.reading.rotations import read_rotations
 from routing.reading.shapes import (
     KINDS,
     Context,
     Field,
     OneOrMore,
     Record,
-    check_name,
     entries_of,
 )
 from routing.reading.slips import mend_keys, mistyped
@@ -57,8 +57,8 @@ DIALING = Record(
     },
 )
 SECTIONS = (
-    *("version", "timezone", "transfer", "dialing", "destinations", "callers", "calendars"),
-    *("schedules", "lines", "emergency", "expect"),
+    *("version", "timezone", "transfer", "dialing", "destinations", "rotations", "callers"),
+    *("calendars", "schedules", "lines", "emergency", "expect"),
 )
 
 
@@ -189,6 +189,7 @@ class _Sections:
                 for name, each in names["destination"].items()
                 if each.capacity is not None
             },
+            rotations=names["rotation"],
             schedules=names["schedule"],
             calendars=names["calendar"],
             callers=names["caller list"],
@@ -208,6 +209,7 @@ class _Sections:
         self._callers()
         read_calendars(*self._section("calendars"), self.context)
         read_schedules(*self._section("schedules"), self.context)
+        read_rotations(*self._section("rotations"), self.context)
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
@@ -270,7 +272,7 @@ class _Sections:
         entries = entries_of(node, path, self.context, "names of destinations") if node else {}
         for name, (key, value) in entries.items():
             self.context.breathe()
-            self._name(name, key, path)
+            check_target_name(key, path, self.context)
             found[name] = read_destination(name, value, (path, name), self.context)
         self.context.names["destination"] = found
         written = [
@@ -278,12 +280,6 @@ class _Sections:
         ]
         persons = [each.text for each in written if isinstance(each, Text)]
         self.context.names["person"] = dict.fromkeys(persons)
-
-    def _name(self, name: str, key: Text, path: Any) -> None:
-        check_name(key, path, self.context)
-        if looks_like_number(name) or looks_like_uri(name):
-            message = f"{name!r} cannot be a name: it would be read as a number or SIP URI"
-            self.context.problems.error(key, (path, name), "bad-name", message)
 
     def _callers(self) -> None:
         node, path = self._section("callers")
@@ -321,7 +317,7 @@ class _Sections:
 
     def _line(self, key: Text, value: Node) -> None:
         path = ROOT, "lines"
-        self._name(key.text, key, path)
+        check_target_name(key, path, self.context)
         self.lines[key.text] = read_line(key.text, value, (path, key.text), self.context)
         self.context.breathe()
 
@@ -336,7 +332,7 @@ class _Sections:
         return tuple(found)
 
     def _unused(self) -> None:
-        for kind in ("destination", "caller list", "calendar", "schedule"):
+        for kind in ("destination", "rotation", "caller list", "calendar", "schedule"):
             section, path = self._section(KINDS[kind])
             if not isinstance(section, Mapping):
                 continue

@@ -28,6 +28,7 @@ from routing.rules import (
     Step,
     TransferAction,
 )
+from routing.turns import OnTurn
 from routing.words import (
     AVAILABLE,
     BUSY,
@@ -124,6 +125,8 @@ class Route(Struct, frozen=True):
     trace: Trace | RecordedTrace
     calling: str = ""
     """The caller's own address, also of one who withholds it: that phone is not rung."""
+    turns: tuple[OnTurn, ...] = ()
+    """Who rings for the rotations that the stages name: whose turn it was when the call came."""
 
     @property
     def action(self) -> str:
@@ -379,15 +382,18 @@ def dump(route: Route) -> dict[str, Any]:
         {"rule": step.rule, "held": step.held, "because": step.because}
         for step in route.trace.steps
     ]
+    if route.turns:
+        data["turns"] = [to_builtins(each) for each in route.turns]
     return data
 
 
 def load(data: dict[str, Any]) -> Route:
     """Return the route that `dump` wrote."""
-    plain = {key: value for key, value in data.items() if key not in {"stages", "trace"}}
+    plain = {key: data[key] for key in _PLAIN}
     stages = tuple(Stage(each["name"], _load_action(each)) for each in data["stages"])
     trace = RecordedTrace(tuple(TraceStep(**step) for step in data["trace"]))
-    return Route(**plain, stages=stages, trace=trace)
+    turns = tuple(OnTurn(**each) for each in data.get("turns", ()))
+    return Route(**plain, stages=stages, trace=trace, turns=turns)
 
 
 def _dump_stage(stage: Stage) -> dict[str, Any]:

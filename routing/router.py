@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from catapult.transfer import is_number
 from routing.callers import ANONYMOUS
 from routing.conditions import looks_of, reason_of
@@ -21,6 +23,7 @@ from routing.route import (
     reason_without_conditions,
 )
 from routing.rules import TransferAction
+from routing.turns import OnTurn, rotations_in, with_members
 from routing.words import EMERGENCY, OTHERWISE, outcome_of
 
 if TYPE_CHECKING:
@@ -36,6 +39,30 @@ _NO_LINE = TraceStep(EMERGENCY, True, "the called number is on no line")
 
 def route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     """Return where `call` goes, given the facts, with the trace of how that was found."""
+    chosen = _route(rules, call, facts)
+    return _in_turn(chosen, call, facts) if rules.rotations else chosen
+
+
+def _in_turn(route: Route, call: Call, facts: Facts) -> Route:
+    """Return a route in which the members whose turn it is stand for their rotations.
+
+    The call's instant is looked at only where there is a rotation.
+    """
+    rotations = rotations_in(route.stages)
+    if not rotations:
+        return route
+    turns = [each.turn(call.at, facts.overrides) for each in rotations]
+    return structs.replace(
+        route,
+        stages=with_members(route.stages, {each.rotation: each.index for each in turns}),
+        turns=tuple(
+            OnTurn(rotation.name, rotation.members[turn.index].label, turn.because())
+            for rotation, turn in zip(rotations, turns, strict=True)
+        ),
+    )
+
+
+def _route(rules: RuleSet, call: Call, facts: Facts) -> Route:
     line = rules.line_by_number.get(call.to)
     if line is None:
         stages, trace = rules.emergency, Trace(call, facts, (), _NO_LINE)

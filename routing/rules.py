@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from routing.callers import normal_party
+from routing.words import OVERRIDES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from routing.dates import Calendar
     from routing.expectations import Expectation
     from routing.problems import Keys, Problem
+    from routing.rotation import Rotation
     from routing.schedule import Schedule
 
 DEFAULT_RING = 20
@@ -86,6 +88,30 @@ class Step(Struct, frozen=True):
     destinations: tuple[Destination, ...]
 
 
+class InTurn(Struct, frozen=True):
+    """A rotation in a step: its members, in order, each with its complete parameters there."""
+
+    rotation: Rotation
+    members: tuple[Destination, ...]
+
+
+class RotatingStep(Step, frozen=True):
+    """A step that names a rotation. Its `destinations` are all that may ring, in turn.
+
+    A route has none of these: `routing.turns` puts the plain step of the call's instant there.
+    """
+
+    targets: tuple[Destination | InTurn, ...]
+
+
+def step_of(targets: tuple[Destination | InTurn, ...]) -> Step:
+    """Return the step in which these ring together."""
+    if not any(isinstance(each, InTurn) for each in targets):
+        return Step(tuple(each for each in targets if isinstance(each, Destination)))
+    every = [e for each in targets for e in (each.members if isinstance(each, InTurn) else [each])]
+    return RotatingStep(tuple(dict.fromkeys(every)), targets)
+
+
 class TransferAction(Struct, frozen=True):
     """`transferTo` (one step) or `followMe`."""
 
@@ -148,6 +174,7 @@ class RuleSet:
     destinations: Mapping[str, Destination]
     limited: Mapping[str, int]
     """Capacity of each destination that has one."""
+    rotations: Mapping[str, Rotation]
     schedules: Mapping[str, Schedule]
     calendars: Mapping[str, Calendar]
     callers: Mapping[str, CallerList]
@@ -165,3 +192,14 @@ class RuleSet:
     countries: tuple[tuple[Keys, PublicHolidays], ...] = ()
     """Every country whose holidays are taken, by the keys under which it is written."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
+
+    @property
+    def settable(self) -> dict[str, tuple[str, ...]]:
+        """What an override may set each schedule and rotation to."""
+        members = {name: each.labels for name, each in self.rotations.items()}
+        return dict.fromkeys(self.schedules, OVERRIDES) | members
+
+    def zone_of(self, name: str) -> ZoneInfo | None:
+        """Return the zone in which the times of a schedule or rotation are meant."""
+        timed = self.schedules.get(name) or self.rotations.get(name)
+        return timed.zone if timed else self.zone

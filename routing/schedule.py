@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from routing.problems import Wrong
+from routing.words import OVERRIDES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -192,11 +193,11 @@ class Schedule:
         day = wall.date()
         today = self.hours_on(day)
         override = overrides.get(self.name)
-        if override is not None:
+        if override in OVERRIDES:
             return Verdict(override == "open", wall, today, override=override)
         for other in self.like:
             override = overrides.get(other)
-            if override is not None:
+            if override in OVERRIDES:
                 return Verdict(override == "open", wall, today, override=override, set_for=other)
         second = _second_of(wall)
         for window in today.windows:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from routing.looks import Fullness
+from routing.looks import Fullness, OverrideOf
 from routing.proof.cases import CallerWords, Words
 from routing.proof.looking import looked_at
 from routing.proof.reach import with_fewest_overrides
@@ -122,7 +122,7 @@ def _compare_lines(pair: Pair, names: tuple[str, ...], number: str, told: _Told)
     """Compare the lines of a number; with overrides only for what is not different without."""
     try:
         _note(pair, pair.space(), names, number, told)
-        if any(variable[0] == OVERRIDE for variable in pair.decisive):
+        if any(isinstance(each, OverrideOf) for each in pair.looks_and_dialed):
             _note(pair, pair.space(overrides=True), names, number, told)
     except TooManyWorldsError:
         told.partly += names

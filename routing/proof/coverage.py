@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 from routing.callers import is_withheld
-from routing.expectations import Result, judge
+from routing.expectations import Result, in_turn, judge
 from routing.proof.following import follow, routes
 from routing.proof.reach import stages_of
 from routing.proof.wording import flow_words
@@ -52,7 +52,9 @@ def results(
 
 
 def _reached(rules: RuleSet, each: Expectation, at: dt.datetime) -> set[Place]:
-    return places(walk(route(rules, each.call(at), each.facts), each.facts, each.outcomes))
+    call = each.call(at)
+    each = in_turn(rules, each, call)
+    return places(walk(route(rules, call, each.facts), each.facts, each.outcomes))
 
 
 def failing(rules: RuleSet, index: int, result: Result) -> Witness | None:
@@ -60,7 +62,8 @@ def failing(rules: RuleSet, index: int, result: Result) -> Witness | None:
     if result.at is None:
         return None
     each = rules.expectations[index]
-    return Witness(each.call(result.at), each.facts, each.outcomes)
+    call = each.call(result.at)
+    return Witness(call, in_turn(rules, each, call).facts, each.outcomes)
 
 
 def places(walked: Walk) -> set[Place]:
@@ -155,7 +158,8 @@ def wall_time(rules: RuleSet, at: dt.datetime) -> str:
         return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%MZ")
     wall = at.astimezone(rules.zone)
     twice = wall.utcoffset() != wall.replace(fold=1 - wall.fold).utcoffset()
-    return wall.isoformat(timespec="minutes") if twice else wall.strftime("%Y-%m-%dT%H:%M")
+    seconds = "seconds" if wall.second else "minutes"  # a rotation may hand over at any second
+    return (wall if twice else wall.replace(tzinfo=None)).isoformat(timespec=seconds)
 
 
 def _result(walked: Walk) -> dict[str, object]:

@@ -25,6 +25,7 @@ from routing.route import (
 )
 from routing.router import owned_number, reason_by_conditions
 from routing.rules import Stage, TransferAction
+from routing.turns import rotations_in, with_members
 from routing.words import AVAILABLE, BUSY, FAILURE, OUTCOMES
 
 if TYPE_CHECKING:
@@ -150,19 +151,44 @@ def routes(
     to: str,
     view: View = PLAIN,
 ) -> list[tuple[Route, Region]]:
-    """Return the route that calls to `to` get by a rule, for each diversion reason that it gives.
+    """Return the routes that calls to `to` get by a rule, and where.
 
+    There is one for each diversion reason that the rule gives, and for all whose turn it can be.
     After the last rule there is that of `otherwise`; on no line only that of `emergency`.
     """
     rule = line.rules[index] if line and index < len(line.rules) else None
     if rule is None:
         stages = line.otherwise if line else rules.emergency
-        return [(unconditional(rules, line, stages[0].name, to, stages), region)]
+        return _by_turns(
+            space, unconditional(rules, line, stages[0].name, to, stages), region, view
+        )
     reasons = space.parts(lambda world: reason_by_conditions(rule, view.facts(world)))
     route = unconditional(rules, line, rule.name, to, rule.stages)
     found = ((reason, space.both(region, part)) for reason, part in reasons.items())
     return [
-        (replace(route, reason=reason) if reason else route, part) for reason, part in found if part
+        each
+        for reason, part in found
+        if part
+        for each in _by_turns(space, replace(route, reason=reason or route.reason), part, view)
+    ]
+
+
+def _by_turns(space: Space, route: Route, region: Region, view: View) -> list[tuple[Route, Region]]:
+    """Return a route as it is with those whose turn it is, where it is whose."""
+    rotations = rotations_in(route.stages)
+    if not rotations:
+        return [(route, region)]
+
+    def members(world: World) -> tuple[int, ...]:
+        at, overrides = view.call(world).at, view.facts(world).overrides
+        return tuple(each.members.index(each.member(at, overrides)) for each in rotations)
+
+    names = [each.name for each in rotations]
+    turns = ((turns, space.both(region, part)) for turns, part in space.parts(members).items())
+    return [
+        (replace(route, stages=with_members(route.stages, dict(zip(names, each, strict=True)))), p)
+        for each, p in turns
+        if p
     ]
 
 

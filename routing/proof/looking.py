@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from routing.conditions import looks_of
 from routing.looks import Fullness, Instant, Phone, PresenceOf
 from routing.rules import TransferAction
+from routing.turns import rotations_in
 from routing.words import PRESENCE_STATES
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def looked_at(line: Line | None) -> list[Look]:
 
 def dialed_by(stages: Sequence[Stage]) -> Iterator[Look]:
     """Yield everything that decides who of those is dialed whom stages name."""
+    for rotation in rotations_in(stages):
+        yield from rotation.looks_at()
     for stage in stages:
         steps = stage.action.steps if isinstance(stage.action, TransferAction) else ()
         for each in (destination for step in steps for destination in step.destinations):
@@ -37,6 +40,13 @@ def dialed_by(stages: Sequence[Stage]) -> Iterator[Look]:
                 yield Fullness(each.label)
             if each.person is not None:
                 yield from (PresenceOf(each.person, (state,)) for state in PRESENCE_STATES)
+
+
+def clocks_of(line: Line | None) -> tuple[Clock, ...]:
+    """Return every clock on which it depends what becomes of a call to a line."""
+    stages = [*(rule.stages for rule in line.rules), line.otherwise] if line else []
+    dialed = (look for each in stages for look in dialed_by(each))
+    return clocks_in([*looked_at(line), *dialed])
 
 
 def clocks_in(looks: Iterable[Look]) -> tuple[Clock, ...]:

@@ -111,7 +111,7 @@ def loops(rules: RuleSet, sweep: Sweep, alive: Mapping[str, Sequence[Stage]]) ->
 def _space(rules: RuleSet, lines: Sequence[Line], sweep: Sweep) -> Space:
     looks = [look for line in lines for look in looked_at(line)]
     dialed = [look for line in lines for stages in stages_of(line) for look in dialed_by(stages)]
-    instants = sweep.moments(clocks_in(looks)).first
+    instants = sweep.moments(clocks_in([*looks, *dialed])).first
     return Space(domains_of([*looks, *dialed], instants, rules.default_caller))
 
 

@@ -20,7 +20,7 @@ from routing.proof.chains import Chains, chains, joined
 from routing.proof.coverage import Place, failing, results, untested
 from routing.proof.findings import ERROR, INFO, WARNING, Finding
 from routing.proof.following import routes
-from routing.proof.looking import clocks_in, looked_at
+from routing.proof.looking import clocks_of
 from routing.proof.loops import Loop, loops
 from routing.proof.reach import Reach, first_worlds, instants, reach, stages_of
 from routing.proof.regions import TooManyWorldsError
@@ -31,14 +31,14 @@ from routing.proof.week import Timetable, timetable
 from routing.proof.wording import action_words
 from routing.proof.worlds import Witness
 from routing.router import route
-from routing.rules import TransferAction
+from routing.rules import InTurn, RotatingStep, TransferAction
 from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from routing.expectations import Result
-    from routing.rules import Line, RuleSet, Stage
+    from routing.rules import Line, RuleSet, Stage, Step
 
 __all__ = ["SWEEP_DAYS", "LineProof", "Proof", "prove"]
 ENDS_SOON = 60
@@ -101,6 +101,7 @@ def prove(rules: RuleSet, start: dt.datetime, tick: Callable[[], object] = lambd
         *proof.findings,
         *_calendars(rules, sweep.start),
         *subdivisions(rules.countries, sweep.start.date()),
+        *_without_turn(rules, sweep),
     ]
     return proof
 
@@ -115,7 +116,7 @@ def _failed(rules: RuleSet, proof: Proof) -> Iterator[Finding]:
 def _line(
     rules: RuleSet, line: Line, sweep: Sweep, reached: set[Place]
 ) -> tuple[LineProof, list[Finding]]:
-    clocks = clocks_in(looked_at(line))
+    clocks = clocks_of(line)
     moments = sweep.moments(clocks)
     when = timetable(
         sweep.timetable(clocks), lambda kind: _ordinary(rules, line, moments.samples[kind])
@@ -187,13 +188,22 @@ def _idle(found: Reach, index: int, known: Chains) -> Iterator[Finding]:
         if visit.attempt.stage == rule.stages[0].name
     }
     for step in action.steps:
-        for each in step.destinations:
-            if each.label not in dialed:
+        for name, labels in _named_by(step):
+            if dialed.isdisjoint(labels):
                 message = (
-                    f"rule {rule.name!r} never dials {each.label}: it is busy, or its person not "
+                    f"rule {rule.name!r} never dials {name}: it is busy, or its person not "
                     "available, whenever the rule is chosen"
                 )
                 yield Finding(WARNING, "never-dialed", keys, message, shown)
+
+
+def _named_by(step: Step) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what a step names, and who rings for it; for a rotation one after another does."""
+    for each in step.targets if isinstance(step, RotatingStep) else step.destinations:
+        if isinstance(each, InTurn):
+            yield each.rotation.name, each.rotation.labels
+        else:
+            yield each.label, [each.label]
 
 
 def _only_otherwise(
@@ -250,6 +260,16 @@ def _untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Fin
         keys = ("lines", line.name, *own, *((place.stage,) if handler else ()))
         message = f"no expectation reaches {what}"
         yield Finding(INFO, "untested", keys, message, shown, proposed=proposed)
+
+
+def _without_turn(rules: RuleSet, sweep: Sweep) -> Iterator[Finding]:
+    """Yield the members of rotations whose turn does not come in the sweep."""
+    for name, rotation in rules.rotations.items():
+        having = {state for (state,) in sweep.moments((rotation,)).kinds}
+        for label in rotation.labels:
+            if label not in having:
+                message = f"in these {sweep.days} days it is never the turn of {label}"
+                yield Finding(INFO, "later-turn", ("rotations", name), message)
 
 
 def _calendars(rules: RuleSet, start: dt.datetime) -> Iterator[Finding]:

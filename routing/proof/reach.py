@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from routing.looks import OverrideOf
 from routing.proof.classes import domains_of
 from routing.proof.following import skipping
-from routing.proof.looking import clocks_in, dialed_by, looked_at
+from routing.proof.looking import clocks_in, clocks_of, dialed_by, looked_at
 from routing.proof.regions import EVERYWHERE, NOWHERE, Space, UndeclaredLookError
 from routing.proof.worlds import CALLER, OVERRIDE, OWN, PLAIN, witness
 from routing.rules import TransferAction
@@ -61,8 +61,8 @@ def reach(rules: RuleSet, line: Line, sweep: Sweep, *, overrides: bool = False) 
     Raises TooManyWorldsError.
     """
     looks = looked_at(line)
-    clocks = clocks_in(looks)
     dialed = [look for stages in stages_of(line) for look in dialed_by(stages)]
+    clocks = clocks_in([*looks, *dialed])
     domains = domains_of([*looks, *dialed], sweep.moments(clocks).first, rules.default_caller)
     if overrides:
         domains |= overridden(looks)
@@ -72,9 +72,13 @@ def reach(rules: RuleSet, line: Line, sweep: Sweep, *, overrides: bool = False) 
 
 
 def overridden(looks: Iterable[Look], view: View = PLAIN) -> Domains:
-    """Return what schedules may be set to."""
-    settable = [each for each in looks if isinstance(each, OverrideOf)]
-    return {view.variable(each): (None, *each.states) for each in settable}
+    """Return what schedules and rotations may be set to."""
+    found: Domains = {}
+    for each in looks:
+        if isinstance(each, OverrideOf):
+            known = found.get(view.variable(each), (None,))
+            found[view.variable(each)] = tuple(dict.fromkeys([*known, *each.states]))
+    return found
 
 
 def holding(space: Space, conditions: Sequence[Condition], view: View = PLAIN) -> Region:
@@ -106,8 +110,12 @@ def first_of(space: Space, holds: Sequence[Region]) -> tuple[Region, ...]:
 
 
 def instants(rules: RuleSet, sweep: Sweep, number: str) -> tuple[dt.datetime, ...]:
-    """Return the first instant of each kind that the line of a called number tells apart."""
-    return sweep.moments(clocks_in(looked_at(rules.line_by_number.get(number)))).first
+    """Return the first instant of each kind that the line of a called number tells apart.
+
+    Those of all rotations are told apart, because an expectation may name any.
+    """
+    clocks = [*clocks_of(rules.line_by_number.get(number)), *rules.rotations.values()]
+    return sweep.moments(tuple({id(each): each for each in clocks}.values())).first
 
 
 def hiding(found: Reach, index: int) -> tuple[Hiding, ...]:

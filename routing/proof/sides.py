@@ -105,11 +105,12 @@ class Side(View):
         call = Call(to, party.address, world[AT], party.withheld, world[DIVERTED])
         busy = (n for n in self.rules.limited if self._is_full(world, n))
         states = {p: world.get((PRESENCE, p), AVAILABLE) for p in sorted(self.rules.persons)}
-        sets = {n: world.get((OVERRIDE, self.name(OVERRIDE, n))) for n in self.rules.schedules}
+        settable = self.rules.settable
+        sets = {name: world.get((OVERRIDE, self.name(OVERRIDE, name))) for name in settable}
         facts = Facts(
             frozenset(busy),
             {person: state for person, state in states.items() if state != AVAILABLE},
-            {name: state for name, state in sets.items() if state is not None},
+            {name: state for name, state in sets.items() if state in settable[name]},
         )
         return Witness(call, facts, outcomes)
 
@@ -154,7 +155,7 @@ class Pair:
         self.old = Side(old, old_line, 0, {})
         self.new = Side(new, new_line, 1, renamed)
         self.looks = [*self.old.looks, *self.new.looks]
-        self.clocks = clocks_in(self.looks)
+        self.clocks = clocks_in(self.looks_and_dialed)
         self.moments = sweep.moments(self.clocks)
         self.days = sweep.timetable(self.clocks)
         self.callers = (self.old.callers(), self.new.callers())
@@ -228,6 +229,7 @@ def renamed(old: RuleSet, new: RuleSet) -> dict[Variable, str]:
     for kind, before, after in (
         (BUSY, old.destinations, new.destinations),
         (OVERRIDE, old.schedules, new.schedules),
+        (OVERRIDE, old.rotations, new.rotations),
     ):
         gone = [each for each in before if each not in after]
         for name in after:
@@ -238,9 +240,13 @@ def renamed(old: RuleSet, new: RuleSet) -> dict[Variable, str]:
 
 
 def _same(before: Any, after: Any) -> bool:
-    """Return whether two destinations or schedules differ in nothing but their names."""
-    parts = ("zone", "week", "exceptions") if hasattr(before, "week") else _DESTINATION
+    """Return whether two destinations, schedules or rotations differ in nothing but names."""
+    parts = next(parts for parts in _PARTS if hasattr(before, parts[0]))
     return all(getattr(before, part) == getattr(after, part) for part in parts)
 
 
-_DESTINATION = ("transfer_to", "capacity", "person")
+_PARTS = (
+    ("week", "zone", "exceptions"),
+    ("every", "zone", "start", "members"),
+    ("transfer_to", "capacity", "person"),
+)

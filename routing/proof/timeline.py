@@ -15,11 +15,13 @@ from zoneinfo import ZoneInfo
 from routing.callers import is_withheld
 from routing.conditions import Call, Facts
 from routing.proof.clocks import Span, WallDay, day_of
-from routing.proof.looking import clocks_in, looked_at
+from routing.proof.looking import clocks_of
 from routing.proof.sweep import changes
+from routing.rotation import Rotation
 from routing.router import route, walk
 from routing.rules import AnnounceAction, TransferAction
 from routing.schedule import ALWAYS, Schedule
+from routing.turns import supposed_busy
 from routing.words import NO_ANSWER
 
 if TYPE_CHECKING:
@@ -36,12 +38,16 @@ _NO_NAME = re.compile(r"[0-9.-]+|.*=.*")
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A schedule set `open` or `closed`; without a start or end, since or for ever."""
+    """A schedule set `open` or `closed`, or a rotation set to a member.
 
-    schedule: str
+    Without a start or end it holds since or for ever.
+    """
+
+    name: str
     state: str
     start: dt.datetime | None = None
     end: dt.datetime | None = None
+    kind: str = "schedule"
 
     def lasts(self) -> bool:
         """Return whether there is any time between start and end."""
@@ -64,8 +70,8 @@ class Supposed:
     overrides: tuple[Override, ...] = ()
 
     def facts(self, at: dt.datetime) -> Facts:
-        """Return the facts at an instant; of two overrides of a schedule the later one counts."""
-        overrides = {each.schedule: each.state for each in self.overrides if each.holds(at)}
+        """Return the facts at an instant; of two overrides of a name the later one counts."""
+        overrides = {each.name: each.state for each in self.overrides if each.holds(at)}
         return Facts(self.busy, self.presence, overrides)
 
 
@@ -165,7 +171,7 @@ def timeline(
     walls = [day_of(first + number * dt.timedelta(days=1), zone) for number in range(days)]
     found = []
     for line in lines:
-        instants = _instants(line, walls[0].start, walls[-1].end, supposed)
+        instants = _instants(rules, line, walls[0].start, walls[-1].end, supposed)
         judged = _judged(rules, line, instants, walls[-1].end, supposed)
         segments = tuple(_merged(judged, Segment.goes_on))
         reached = tuple(_merged(segments, Segment.reaches_the_same))
@@ -183,9 +189,10 @@ def home_zone(rules: RuleSet) -> ZoneInfo:
 
 
 def _instants(
-    line: Line, start: dt.datetime, end: dt.datetime, supposed: Supposed
+    rules: RuleSet, line: Line, start: dt.datetime, end: dt.datetime, supposed: Supposed
 ) -> list[dt.datetime]:
-    found = set(changes(clocks_in(looked_at(line)), start, (end - start).days + 1))
+    busy = [each for name, each in rules.rotations.items() if name in supposed.busy]
+    found = set(changes([*clocks_of(line), *busy], start, (end - start).days + 1))
     for each in supposed.overrides:
         found |= {at for at in (each.start, each.end) if at is not None}
     return sorted(at for at in found if start <= at < end)
@@ -196,8 +203,8 @@ def _judged(
 ) -> Iterator[Segment]:
     caller = supposed.caller
     for start, stop in zip(instants, [*instants[1:], end], strict=True):
-        facts = supposed.facts(start)
         call = Call(line.numbers[0], caller, start, is_withheld(caller))
+        facts = supposed_busy(rules, supposed.facts(start), call)
         chosen = route(rules, call, facts)
         steps = [
             len(each.action.steps)
@@ -243,8 +250,9 @@ def _day(line: Line, wall: WallDay, segments: tuple[Segment, ...], supposed: Sup
     pieces = tuple(
         (span, each.reach) for each in segments for span in wall.spans(each.start, each.end)
     )
-    settable = {*schedules, *(other for each in schedules.values() for other in each.like)}
-    overrides = [each for each in supposed.overrides if each.schedule in settable]
+    settable = {each.name for each in _settable(line)}
+    settable |= {other for each in schedules.values() for other in each.like}
+    overrides = [each for each in supposed.overrides if each.name in settable]
     spans = [
         (each, tuple(wall.spans(each.start or wall.start, each.end or wall.end)))
         for each in overrides
@@ -259,8 +267,12 @@ def _day(line: Line, wall: WallDay, segments: tuple[Segment, ...], supposed: Sup
 
 def _schedules(line: Line) -> dict[str, Schedule]:
     """Return the schedules that the rules of a line ask for, by name."""
-    clocks = clocks_in(looked_at(line))
-    return {clock.name: clock for clock in clocks if isinstance(clock, Schedule)}
+    return {each.name: each for each in _settable(line) if isinstance(each, Schedule)}
+
+
+def _settable(line: Line) -> list[Schedule | Rotation]:
+    """Return the schedules and rotations of a line."""
+    return [each for each in clocks_of(line) if isinstance(each, (Schedule, Rotation))]
 
 
 def _exceptions(schedules: Iterable[Schedule], date: dt.date) -> Iterator[Note]:
@@ -291,7 +303,8 @@ def _hours(hours: DayHours) -> str:
 
 
 def _override_note(override: Override, wall: WallDay) -> Note:
-    text = f"{override.schedule} set {override.state} by an override"
+    to = "to " if override.kind == "rotation" else ""
+    text = f"{override.name} set {to}{override.state} by an override"
     if override.end is not None:
         text += f" until {override.end.astimezone(wall.zone):%a %d %b %H:%M}"
     return Note(OVERRIDE, text)

@@ -20,11 +20,13 @@ from routing.reading.shapes import (
     Record,
     Schema,
     Unsent,
+    check_name,
     either,
     text_of,
     unknown_name,
 )
 from routing.reading.values import BOOLEAN, DIALED, PARTY, POSITIVE, RING, TEXT, TRUE, closed
+from routing.rotation import Rotation
 from routing.rules import (
     CALLED,
     CALLER,
@@ -32,14 +34,16 @@ from routing.rules import (
     Action,
     AnnounceAction,
     Destination,
+    InTurn,
     Parameters,
     RejectAction,
     Step,
     TransferAction,
+    step_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 ACTIONS = ("transferTo", "followMe", "reject", "announce")
@@ -172,6 +176,14 @@ def read_destination(name: str, node: Node, path: Path, context: Context) -> Des
     )
 
 
+def check_target_name(key: Text, path: Path, context: Context) -> None:
+    """Refuse a name of a destination, rotation or line that would be read as a number."""
+    check_name(key, path, context)
+    if looks_like_number(key.text) or looks_like_uri(key.text):
+        message = f"{key.text!r} cannot be a name: it would be read as a number or SIP URI"
+        context.problems.error(key, (path, key.text), "bad-name", message)
+
+
 _NO_TARGETS = {
     **dict.fromkeys(("reject", "hangup", "hang up"), "{reject: true}"),
     "announce": '{announce: "what is said"}',
@@ -181,22 +193,26 @@ _NO_TARGETS = {
 
 
 class Target:
-    """What `transferTo` names: a destination, or a number or SIP URI directly."""
+    """A destination, or a number or SIP URI directly; a rotation too, where one may stand."""
 
     what = "a destination's name, a number or sip:user@host"
+
+    def __init__(self, *, rotating: bool = True) -> None:
+        self._kinds = ("destination", "rotation") if rotating else ("destination",)
 
     def schema(self, defined: dict[str, Schema]) -> Schema:  # noqa: ARG002 - one signature for all
         """Return any scalar: it may be the name of a destination."""
         return ANY_SCALAR
 
-    def read(self, node: Node, path: Path, context: Context) -> Destination | None:
-        """Return the destination."""
+    def read(self, node: Node, path: Path, context: Context) -> Destination | Rotation | None:
+        """Return the destination or rotation."""
         text = text_of(node, path, context, self.what)
         if text is None:
             return None
-        if context.known("destination", text):
-            destination: Destination | None = context.names["destination"][text]
-            return destination
+        for kind in self._kinds:
+            if context.known(kind, text):
+                found: Destination | Rotation | None = context.names[kind][text]
+                return found
         if looks_like_number(text) or looks_like_uri(text):
             party = DIALED_PARTY.read(node, path, context)
             return Destination(party) if party else None
@@ -204,11 +220,11 @@ class Target:
             message = f"{text} is no destination; write {_NO_TARGETS[text.lower()]}"
             context.problems.error(node, path, "unknown-name", message)
         else:
-            unknown_name(node, path, context, "destination", text)
+            unknown_name(node, path, context, self._kinds, text)
         return None
 
 
-_TARGETS = OneOrMore(Target())
+_TARGETS: OneOrMore[Destination | Rotation] = OneOrMore(Target())
 
 
 class Targets:
@@ -220,8 +236,8 @@ class Targets:
         """Return one target or a list."""
         return _TARGETS.schema(defined)
 
-    def read(self, node: Node, path: Path, context: Context) -> list[Destination] | None:
-        """Return the destinations; each may ring once."""
+    def read(self, node: Node, path: Path, context: Context) -> list[Destination | Rotation] | None:
+        """Return the destinations and rotations; each may be named once."""
         if isinstance(node, Items) and any(isinstance(each, Mapping) for each in node.items):
             message = "these names ring together; for one after another write {followMe: […]}"
             context.problems.error(node, path, "not-a-value", message)
@@ -232,13 +248,14 @@ class Targets:
         return found
 
     def _refuse_repeated(
-        self, found: list[Destination], node: Items, path: Path, context: Context
+        self, found: list[Destination | Rotation], node: Items, path: Path, context: Context
     ) -> None:
-        numbers = [each.party for each in found]
-        if len(numbers) == len(node.items):
-            for index, number in enumerate(numbers):
-                if number in numbers[:index]:
-                    label = found[index].label
+        rung = [each.name if isinstance(each, Rotation) else each.party for each in found]
+        if len(rung) == len(node.items):
+            for index, number in enumerate(rung):
+                if number in rung[:index]:
+                    again = found[index]
+                    label = again.name if isinstance(again, Rotation) else again.label
                     place, message = node.items[index], f"{label} is there twice; it rings once"
                     context.problems.error(place, (path, index), "repeated-destination", message)
 
@@ -247,21 +264,23 @@ def _step(values: dict[str, Any], node: Node, path: Path, context: Context) -> S
     if "transferTo" not in values:
         return None
     own = parameters(values)
-    complete = [
-        Destination(
-            each.transfer_to,
-            each.name,
-            each.capacity,
-            each.person,
-            own.over(each.parameters).over(context.defaults),
-        )
+
+    def complete(each: Destination) -> Destination:
+        nearest = own.over(each.parameters).over(context.defaults)
+        return Destination(each.transfer_to, each.name, each.capacity, each.person, nearest)
+
+    targets = tuple(
+        InTurn(each, tuple(map(complete, each.members)))
+        if isinstance(each, Rotation)
+        else complete(each)
         for each in values["transferTo"]
-    ]
-    if len(complete) > 1:
-        _warn_of_unsent(values, complete, node, path, context)
+    )
+    step = step_of(targets)
+    if len(targets) > 1:
+        _warn_of_unsent(values, step.destinations, node, path, context)
     else:
-        _warn_of_idle_reason(values, complete, node, path, context)
-    return Step(tuple(complete))
+        _warn_of_idle_reason(values, step.destinations, node, path, context)
+    return step
 
 
 def _unsent_together(values: dict[str, Any], node: Node, path: Path) -> list[Unsent]:
@@ -279,7 +298,7 @@ def _unsent_together(values: dict[str, Any], node: Node, path: Path) -> list[Uns
 
 
 def _warn_of_unsent(
-    values: dict[str, Any], ringing: list[Destination], node: Node, path: Path, context: Context
+    values: dict[str, Any], ringing: Iterable[Destination], node: Node, path: Path, context: Context
 ) -> None:
     """Warn of what is written at a ring group, or of a destination in it, and is not sent."""
     found = _unsent_together(values, node, path)
@@ -295,7 +314,7 @@ def _warn_of_unsent(
 
 
 def _warn_of_idle_reason(
-    values: dict[str, Any], ringing: list[Destination], node: Node, path: Path, context: Context
+    values: dict[str, Any], ringing: Iterable[Destination], node: Node, path: Path, context: Context
 ) -> None:
     if "diversionReason" in values and any(
         each.parameters.diversion_treatment != transfer.STACK for each in ringing

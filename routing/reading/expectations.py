@@ -22,6 +22,7 @@ from routing.reading.shapes import (
     Name,
     OneOrMore,
     Record,
+    Scalar,
     Schema,
     choice,
     entries_of,
@@ -43,9 +44,11 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from routing.reading.document import Node
+    from routing.rotation import Rotation
     from routing.rules import Line
 
 _OVERRIDE = choice("override", OVERRIDES)
+_NAMED = Scalar("open, closed or a member's name", str)
 RESULTS = ("rule", "rings", "diversionReason", "transferTo", "rejects", "announces")
 
 
@@ -120,7 +123,10 @@ class At:
 
 
 class Label:
-    """A destination as it rings: its name, or the number where it has none."""
+    """A destination as it rings: its name, or the number where it has none.
+
+    The name of a rotation stands for the destination whose turn it is.
+    """
 
     what = "a destination's name, or the number where it has none"
 
@@ -131,16 +137,20 @@ class Label:
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the label."""
         text = text_of(node, path, context, self.what)
-        if text is None or text in context.names["destination"]:
+        kinds = "destination", "rotation"
+        if text is None or any(text in context.names[kind] for kind in kinds):
             return text
         if looks_like_number(text) or looks_like_uri(text):
             return PARTY.read(node, path, context)
-        unknown_name(node, path, context, "destination", text)
+        unknown_name(node, path, context, kinds, text)
         return None
 
 
 class Reached:
-    """The number or SIP URI of a transfer; the name of a destination stands for its own."""
+    """The number or SIP URI of a transfer; the name of a destination stands for its own.
+
+    That of a rotation is kept: whose turn it is, only the instant says.
+    """
 
     what = "a number, sip:user@host or a destination's name"
 
@@ -178,19 +188,31 @@ class StatesByPerson:
 
 
 class Overrides:
-    """Overrides in force, by schedule."""
+    """Overrides in force: `open` or `closed` by schedule, a member by rotation."""
 
-    what = "schedules with open or closed"
+    what = "schedules with open or closed, or rotations with one of their members"
 
     def schema(self, defined: dict[str, Schema]) -> Schema:
-        """Return `open` or `closed` by schedule."""
-        return MapOf(self.what, _OVERRIDE).schema(defined)
+        """Return states by name: which names there are, only the file says."""
+        return MapOf(self.what, _NAMED).schema(defined)
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, str] | None:
-        """Return `open` or `closed` by schedule."""
-        for name, (key, _) in entries_of(node, path, context, self.what).items():
-            Name("schedule").read(key, (path, name), context)
-        return MapOf(self.what, _OVERRIDE).read(node, path, context)
+        """Return what each schedule and rotation is set to."""
+        found = {}
+        for name, (key, value) in entries_of(node, path, context, self.what).items():
+            place = path, name
+            Name("schedule", "rotation").read(key, place, context)
+            state = self._state(name, context).read(value, place, context)
+            if state is not None:
+                found[name] = state
+        return found
+
+    def _state(self, name: str, context: Context) -> Scalar[str]:
+        """Return the shape of what a name may be set to; anything if nothing is known of it."""
+        if name in context.names["schedule"]:
+            return _OVERRIDE
+        rotation: Rotation | None = context.names["rotation"].get(name)
+        return choice(f"member of {name!r}", rotation.labels) if rotation else _NAMED
 
 
 _FIELDS = {
@@ -205,7 +227,7 @@ _FIELDS = {
     ),
     "diversionCounter": Field(POSITIVE, "how often the call was diverted before it came in"),
     "diversionLimit": Field(POSITIVE, "how often it may be diverted at most"),
-    "overrides": Field(Overrides(), "overrides in force, by schedule"),
+    "overrides": Field(Overrides(), "overrides in force, by schedule or rotation"),
     "outcomes": Field(
         OneOrMore(choice("outcome", (*OUTCOMES, *OUTCOME_BY_CAUSE))),
         "how the attempts end, in order; the one after the last answers",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from routing.conditions import Condition
     from routing.reading.shapes import Shape
+    from routing.rotation import Rotation
     from routing.rules import Action
 
 _SCHEDULES = OneOrMore(Name("schedule"))
@@ -47,7 +48,7 @@ _STATE = choice("presence", PRESENCE_STATES)
 
 
 class BusyDestination:
-    """The name of a destination that has a capacity."""
+    """The name of a destination that has a capacity, or of a rotation of such."""
 
     what = "the name of a destination with a capacity"
 
@@ -57,12 +58,27 @@ class BusyDestination:
 
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the name."""
-        name = Name("destination").read(node, path, context)
-        destination = context.names["destination"].get(name) if name else None
+        name = Name("destination", "rotation").read(node, path, context) or ""
+        rotation = context.names["rotation"].get(name)
+        if rotation is not None:
+            self._check_members(rotation, node, path, context)
+        destination = context.names["destination"].get(name)
         if destination is not None and destination.capacity is None:
             message = f"{name!r} has no `capacity`, so it is never busy; give it one"
             context.problems.error(node, path, "never-busy", message)
-        return name
+        return name or None
+
+    def _check_members(self, rotation: Rotation, node: Node, path: Path, context: Context) -> None:
+        """Refuse a rotation of which nobody can be busy; warn where some cannot."""
+        never = dict.fromkeys(each.label for each in rotation.members if each.capacity is None)
+        if len(never) == len(rotation.labels):
+            message = f"nobody in {rotation.name!r} has a `capacity`, so it is never busy"
+            context.problems.error(node, path, "never-busy", message)
+        elif never:
+            verb, whose = ("has", "its") if len(never) == 1 else ("have", "their")
+            message = f"{' and '.join(never)} {verb} no `capacity`, so {rotation.name!r} "
+            message += f"is never busy while it is {whose} turn"
+            context.problems.warn(node, path, "never-busy", message)
 
 
 class PresenceOf:
@@ -121,8 +137,12 @@ def _weekday(_key: str, days: tuple[int, ...], context: Context) -> Condition:
     return conditions.Weekday(days, context.home_zone())
 
 
-def _busy(_key: str, names: list[str], _context: Context) -> Condition:
-    return conditions.Busy(tuple(names))
+def _busy(_key: str, names: list[str], context: Context) -> Condition:
+    rotations = context.names["rotation"]
+    return conditions.Busy(
+        tuple(name for name in names if name not in rotations),
+        tuple(rotations[name] for name in names if rotations.get(name)),
+    )
 
 
 def _presence(_key: str, states: dict[str, list[str]], _context: Context) -> Condition:

@@ -16,6 +16,7 @@ from routing.reading.calendars import DATES
 from routing.reading.callers import CALLERS
 from routing.reading.expectations import EXPECT
 from routing.reading.lines import LINE
+from routing.reading.rotations import ROTATION
 from routing.reading.shapes import Schema, map_schema
 from routing.reading.times import SCHEDULE
 from routing.reading.zones import ZONE
@@ -51,6 +52,10 @@ def _sections(defined: dict[str, Schema]) -> dict[str, Schema]:
         "transfer": _told("defaults for every transfer", TRANSFER.schema(defined)),
         "dialing": _told("what may be dialed at all", DIALING.schema(defined)),
         "destinations": _told("where calls can go, by name", map_schema(destination)),
+        "rotations": _told(
+            "names that stand for the destination whose turn it is",
+            map_schema(ROTATION.schema(defined)),
+        ),
         "callers": _told("named lists of who is calling", CALLERS.schema(defined)),
         "calendars": _told("named sets of days", map_schema(DATES.schema(defined))),
         "schedules": _told("named sets of times", map_schema(SCHEDULE.schema(defined) | hours)),

@@ -6,8 +6,9 @@ single error gives no RuleSet, so a None never reaches a call.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ from routing.reading.slips import (
 from routing.rules import NO_PARAMETERS, Parameters, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from routing.callers import CallerList
     from routing.countries import PublicHolidays
@@ -142,9 +143,10 @@ class Scalar(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name defined elsewhere in the file."""
+    """A name defined elsewhere in the file, of one kind or another."""
 
     kind: str
+    other: str = ""
 
     @property
     def what(self) -> str:
@@ -158,9 +160,9 @@ class Name:
     def read(self, node: Node, path: Path, context: Context) -> str | None:
         """Return the name if it is defined."""
         text = text_of(node, path, context, self.what)
-        if text is None or context.known(self.kind, text):
+        if text is None or context.known(self.kind, text) or context.known(self.other, text):
             return text
-        unknown_name(node, path, context, self.kind, text)
+        unknown_name(node, path, context, (self.kind, self.other), text)
         return None
 
 
@@ -442,19 +444,26 @@ def check_name(key: Text, path: Path, context: Context) -> None:
     curly(key, (path, key.text), context.problems)
 
 
-def unknown_name(node: Node, path: Path, context: Context, kind: str, text: str) -> None:
-    """Note that no `kind` of that name is defined, with the nearest one that is."""
-    known = context.names.get(kind, {})
+def unknown_name(
+    node: Node, path: Path, context: Context, kind: str | Sequence[str], text: str
+) -> None:
+    """Note that no `kind`, or none of several, is called so, with the nearest name that is known.
+
+    The first kind is what is mostly meant.
+    """
+    kinds = [kind] if isinstance(kind, str) else kind
+    tables = [context.names.get(each, {}) for each in kinds]
+    known = ChainMap(*tables)
     meant = key_and_value(text) or several_names(text, known)
     if meant:
         context.problems.error(node, path, "missing-blank", meant)
         return
-    plural = KINDS.get(kind, kind)
+    plural = KINDS.get(kinds[0], kinds[0])
     context.hints += 1
     hint = did_you_mean(text, known) if context.hints <= MANY_HINTS else ""
     if not hint:
-        hint = f"; there are {_some(known)}" if known else f"; {plural} is empty"
-    context.problems.error(node, path, "unknown-name", f"no {kind} is called {text!r}{hint}")
+        hint = f"; there are {_some(chain(*tables))}" if known else f"; {plural} is empty"
+    context.problems.error(node, path, "unknown-name", f"no {kinds[0]} is called {text!r}{hint}")
 
 
 def _some(names: Iterable[str]) -> str:
@@ -464,6 +473,7 @@ def _some(names: Iterable[str]) -> str:
 
 KINDS = {
     "destination": "destinations",
+    "rotation": "rotations",
     "caller list": "callers",
     "calendar": "calendars",
     "schedule": "schedules",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -240,23 +241,90 @@ class TestDue:
 class TestSettings:
     def test_they_are_in_force_until_their_end(self, ledger: Ledger) -> None:
         ana, bob = Setting("ana", "busy", None), Setting("bob", "dnd", NOW)
-        ledger.set(PRESENCE, bob)
-        ledger.set(PRESENCE, ana)
+        ledger.set(PRESENCE, bob, NOW - 1)
+        ledger.set(PRESENCE, ana, NOW - 1)
         assert ledger.settings(PRESENCE, NOW - 0.001) == [ana, bob]
         assert ledger.settings(PRESENCE, NOW) == [ana]
         assert ledger.settings(OVERRIDE, NOW) == []
 
     def test_a_later_one_replaces_an_earlier_one(self, ledger: Ledger) -> None:
-        ledger.set(OVERRIDE, Setting("office", "open", NOW))
-        ledger.set(OVERRIDE, Setting("office", "closed", NOW + 9))
+        ledger.set(OVERRIDE, Setting("office", "open", NOW), 0)
+        ledger.set(OVERRIDE, Setting("office", "closed", NOW + 9), 0)
         assert ledger.settings(OVERRIDE, 0) == [Setting("office", "closed", NOW + 9)]
 
     def test_they_can_be_taken_back(self, ledger: Ledger) -> None:
-        ledger.set(PRESENCE, Setting("ana", "busy", None))
+        ledger.set(PRESENCE, Setting("ana", "busy", None), NOW)
         assert ledger.clear(OVERRIDE, "ana") is False
         assert ledger.clear(PRESENCE, "ana") is True
         assert ledger.clear(PRESENCE, "ana") is False
         assert ledger.settings(PRESENCE, NOW) == []
+
+
+class TestPlannedSettings:
+    NOW_OPEN = Setting("office", "open", NOW + 9)
+    LATER = Setting("office", "closed", NOW + 5, since=NOW + 3)
+    LAST = Setting("office", "closed", NOW + 20, since=NOW + 12)
+
+    @pytest.fixture
+    def planned(self, ledger: Ledger) -> Ledger:
+        for each in (self.LAST, self.LATER, self.NOW_OPEN):
+            ledger.set(OVERRIDE, each, NOW)
+        return ledger
+
+    def test_they_stand_beside_the_one_in_force_and_in_order(self, planned: Ledger) -> None:
+        assert planned.standing(OVERRIDE, NOW) == [self.NOW_OPEN, self.LATER, self.LAST]
+        assert planned.standing(OVERRIDE, NOW + 9) == [self.LAST]
+        assert planned.standing(PRESENCE, NOW) == []
+
+    def test_each_counts_from_its_beginning_to_its_end(self, planned: Ledger) -> None:
+        at = {second: planned.settings(OVERRIDE, NOW + second) for second in range(22)}
+        for second, found in at.items():
+            expected = (
+                [self.LATER]
+                if 3 <= second < 5
+                else [self.NOW_OPEN]
+                if second < 9
+                else [self.LAST]
+                if 12 <= second < 20
+                else []
+            )
+            assert found == expected, second
+
+    def test_one_set_at_once_replaces_those_that_have_begun(self, planned: Ledger) -> None:
+        closed = Setting("office", "closed", NOW + 30)
+        planned.set(OVERRIDE, closed, NOW + 4)
+        assert planned.standing(OVERRIDE, NOW + 4) == [closed, self.LAST]
+        assert planned.settings(OVERRIDE, NOW + 4) == [closed]
+        assert planned.settings(OVERRIDE, NOW + 12) == [self.LAST]
+
+    def test_one_replaces_what_begins_at_the_same_moment(self, planned: Ledger) -> None:
+        other = Setting("office", "open", NOW + 4, since=NOW + 3)
+        planned.set(OVERRIDE, other, NOW)
+        assert planned.standing(OVERRIDE, NOW) == [self.NOW_OPEN, other, self.LAST]
+
+    def test_all_of_a_name_or_one_of_them_can_be_taken_back(self, planned: Ledger) -> None:
+        assert planned.clear(OVERRIDE, "office", NOW + 3) is True
+        assert planned.clear(OVERRIDE, "office", NOW + 3) is False
+        assert planned.standing(OVERRIDE, NOW) == [self.NOW_OPEN, self.LAST]
+        assert planned.clear(OVERRIDE, "office", None, NOW + 1) is True
+        assert planned.standing(OVERRIDE, NOW) == [self.LAST]
+        planned.set(OVERRIDE, self.NOW_OPEN, NOW)
+        assert planned.clear(OVERRIDE, "office") is True
+        assert planned.standing(OVERRIDE, NOW) == []
+
+    def test_names_may_look_like_anything(self, ledger: Ledger) -> None:
+        names = ["1.5 x", " ", "é:x", "planned"]
+        made = [Setting(name, "open", NOW + 9, since=NOW + 1) for name in sorted(names)]
+        for each in made:
+            ledger.set(OVERRIDE, each, NOW)
+        assert ledger.standing(OVERRIDE, NOW) == made
+
+    def test_others_are_left_alone(self, planned: Ledger) -> None:
+        shop = Setting("shop", "open", NOW + 9, since=NOW + 1)
+        planned.set(OVERRIDE, shop, NOW)
+        planned.set(PRESENCE, Setting("office", "away", None), NOW + 4)
+        planned.set(OVERRIDE, Setting("office", "open", NOW + 6), NOW + 5)
+        assert shop in planned.standing(OVERRIDE, NOW)
 
 
 class TestRecent:
@@ -379,6 +447,7 @@ class Twins(RuleBasedStateMachine):
     DESTINATIONS = st.sampled_from(["ana", "bob", "+1 919:x"])
     KINDS = st.sampled_from([PRESENCE, OVERRIDE])
     NAMES = st.sampled_from(["x", "y"])
+    MOMENTS = st.sampled_from([NOW - 2, NOW - 0.5, NOW, NOW + 0.5, NOW + 2])
 
     def __init__(self, opened: Opener, folder: Path) -> None:
         super().__init__()
@@ -447,13 +516,20 @@ class Twins(RuleBasedStateMachine):
             with pytest.raises(UnchangedError):
                 ledger.update(call, change)
 
-    @rule(kind=KINDS, name=NAMES, value=st.text(), until=st.none() | TIMES)
-    def set(self, kind: str, name: str, value: str, until: float | None) -> None:
-        self.same(lambda ledger: ledger.set(kind, Setting(name, value, until)))
+    @rule(
+        kind=KINDS,
+        name=NAMES,
+        value=st.text(),
+        until=st.none() | TIMES,
+        since=st.none() | MOMENTS,
+        now=MOMENTS,
+    )
+    def set(self, kind: str, now: float, **values: Any) -> None:
+        self.same(lambda ledger: ledger.set(kind, Setting(**values), now))
 
-    @rule(kind=KINDS, name=NAMES)
-    def clear(self, kind: str, name: str) -> None:
-        self.same(lambda ledger: ledger.clear(kind, name))
+    @rule(kind=KINDS, name=NAMES, since=st.lists(st.none() | MOMENTS, max_size=2))
+    def clear(self, kind: str, name: str, since: list[float | None]) -> None:
+        self.same(lambda ledger: ledger.clear(kind, name, *since))
 
     @rule(key=NAMES, gap=st.floats(0, 2), now=TIMES, within=st.floats(0, 4))
     def slot(self, key: str, gap: float, now: float, within: float) -> None:
@@ -478,7 +554,9 @@ class Twins(RuleBasedStateMachine):
         self.same(lambda ledger: sorted(each.call_id for each in ledger.recent(9)))
         self.same(lambda ledger: [each for each in ledger.recent(9) if each.seen_at])
         for kind in (PRESENCE, OVERRIDE):
-            self.same(lambda ledger, kind=kind: ledger.settings(kind, NOW))
+            for now in (NOW - 1, NOW, NOW + 1):
+                self.same(lambda it, kind=kind, now=now: it.settings(kind, now))
+                self.same(lambda it, kind=kind, now=now: it.standing(kind, now))
 
 
 def test_it_does_what_sqlite_does(opened: Opener, tmp_path: Path) -> None:
@@ -504,3 +582,18 @@ def test_the_log_of_sqlite_does_not_grow_while_it_is_tidied(tmp_path: Path) -> N
     assert sizes[-1] < 1.5 * sizes[0]
     assert len(ledger.recent(5000)) == 4000
     ledger.close()
+
+
+def test_an_sqlite_file_from_before_planned_settings_goes_on(tmp_path: Path) -> None:
+    place = str(tmp_path / "ledger.sqlite3")
+    before = SqliteLedger(place)
+    seen(before)
+    before.set(OVERRIDE, Setting("office", "open", NOW + 9), NOW)
+    before.close()
+    with sqlite3.connect(place) as db:
+        db.execute("DROP TABLE planned")
+    ledger = SqliteLedger(place)
+    assert load(ledger).seen_at == NOW
+    planned = Setting("office", "closed", NOW + 5, since=NOW + 3)
+    ledger.set(OVERRIDE, planned, NOW)
+    assert ledger.standing(OVERRIDE, NOW) == [Setting("office", "open", NOW + 9), planned]

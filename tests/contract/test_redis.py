@@ -11,7 +11,14 @@ import pytest
 
 from callflow.background import Loops
 from callflow.copies import Copies
-from callflow.ledger import PRESENCE, LedgerError, Setting, UnchangedError, UnknownLegError
+from callflow.ledger import (
+    OVERRIDE,
+    PRESENCE,
+    LedgerError,
+    Setting,
+    UnchangedError,
+    UnknownLegError,
+)
 from callflow.mirror import MirroredLedger
 from callflow.record import CONNECTED, DIALED, OVER, RINGING, Leg, Record
 from callflow.redis import RedisLedger
@@ -105,7 +112,9 @@ class TestAway:
             lambda: ledger.calls_to("ana"),
             lambda: ledger.recent(1),
             lambda: ledger.settings(PRESENCE, 0),
-            lambda: ledger.set(PRESENCE, Setting("ana", "busy", None)),
+            lambda: ledger.standing(PRESENCE, 0),
+            lambda: ledger.set(PRESENCE, Setting("ana", "busy", None), 0),
+            lambda: ledger.restore(PRESENCE, Setting("ana", "busy", None)),
             lambda: ledger.clear(PRESENCE, "ana"),
             lambda: ledger.slot("a", 0, 0, 0),
             lambda: ledger.prune(0),
@@ -320,8 +329,8 @@ class TestMirror:
     def test_settings_and_others_busy_counts_are_remembered(
         self, server: RedisServer, hosts: list[Host]
     ) -> None:
-        ana = Setting("ana", "dnd", None)
-        hosts[0].ledger.set(PRESENCE, ana)
+        ana, now = Setting("ana", "dnd", None), time.time()
+        hosts[0].ledger.set(PRESENCE, ana, now)
         hosts[0].update(ring("t-1"))
         hosts[1].ledger.look()
         server.kill()
@@ -329,10 +338,33 @@ class TestMirror:
         assert hosts[1].ledger.in_progress() == {"ana": 1}
         assert hosts[1].ledger.update("c-2", lambda _, in_progress: in_progress("ana")) == 1
         with pytest.raises(LedgerError):
-            hosts[1].ledger.set(PRESENCE, ana)
+            hosts[1].ledger.set(PRESENCE, ana, now)
         server.start()
         hosts[1].ledger.look()
         assert hosts[0].ledger.settings(PRESENCE, time.time()) == [ana]
+
+    def test_planned_settings_begin_without_redis_and_come_back(
+        self, server: RedisServer, hosts: list[Host]
+    ) -> None:
+        now = time.time()
+        standing = [
+            Setting("office", "open", now + 90),
+            Setting("office", "closed", now + 60, since=now + 30),
+        ]
+        for each in standing:
+            hosts[0].ledger.set(OVERRIDE, each, now)
+        hosts[1].ledger.look()
+        server.kill()
+        ledger = hosts[1].ledger
+        assert ledger.settings(OVERRIDE, now) == standing[:1]
+        assert ledger.settings(OVERRIDE, now + 30) == standing[1:]
+        assert ledger.settings(OVERRIDE, now + 60) == standing[:1]
+        assert ledger.standing(OVERRIDE, now) == standing
+        server.start()
+        newer = Setting("office", "closed", now + 80)
+        RedisLedger(server.url).set(OVERRIDE, newer, now)
+        ledger.look()
+        assert hosts[0].ledger.standing(OVERRIDE, now) == [newer, standing[1]]
 
     def test_what_two_hosts_did_apart_becomes_one(
         self, server: RedisServer, hosts: list[Host]

@@ -512,12 +512,17 @@ emergency: {transferTo: eva}
         arguments = ("override", "set", "shop", "closed", "--until", "2199-01-05T08:00", "--json")
         ended = run("flask", *arguments, env=env)
         assert ended.returncode == 0
-        closed = {"schedule": "shop", "state": "closed", "until": "2199-01-05T13:00:00+00:00"}
+        closed = {
+            "schedule": "shop",
+            "state": "closed",
+            "from": None,
+            "until": "2199-01-05T13:00:00+00:00",
+        }
         assert one_json(ended) == closed
         assert one_json(run("flask", "override", "list", "--json", env=env)) == [closed]
         ended = run("flask", "override", "clear", "shop", "--json", env=env)
         assert ended.returncode == 0
-        assert one_json(ended) == {"schedule": "shop", "state": None, "until": None}
+        assert one_json(ended) == {**closed, "state": None, "until": None}
         assert one_json(run("flask", "override", "list", "--json", env=env)) == []
 
     def test_presence_as_json(self, env: dict[str, str]) -> None:

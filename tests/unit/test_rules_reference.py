@@ -18,7 +18,7 @@ import pytest
 from catapult.transfer import VOICES_BY_LOCALE
 from routing import expectations
 from routing.reader import DIALING, SECTIONS, read
-from routing.reading import actions, audio, calendars, lines, times
+from routing.reading import actions, audio, calendars, lines, rotations, times
 from routing.reading import expectations as expect
 from routing.reading.shapes import Built, Record
 
@@ -59,6 +59,7 @@ def record_of(shape: Any) -> Record:
 
 RECORDS = [
     *(DIALING, actions.DESTINATION, record_of(actions._STEP), record_of(lines._RULE)),
+    rotations.ROTATION,
     *(record_of(lines.WHEN), lines.LINE, calendars.COUNTRY, times.SCHEDULE),
     *(record_of(times._SPECIAL), record_of(expect.EXPECT.item)),
     record_of(audio.audio_shape("audio")),
