@@ -16,7 +16,7 @@ from routing.rules import AnnounceAction, RejectAction
 from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from routing.expectations import Expectation
     from routing.proof.reach import Reach
@@ -82,8 +82,12 @@ class Untested(NamedTuple):
     proposed: str | None
 
 
-def untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Untested]:
+def untested(
+    rules: RuleSet, found: Reach, alive: Sequence[Collection[int]], reached: set[Place]
+) -> Iterator[Untested]:
     """Yield the rules and handlers of a line that calls reach and expectations do not.
+
+    `alive` has for each rule the stages that can be used.
 
     What is reached only when somebody's state changes during a call is left out: neither
     `explain` nor `expect` can show it.
@@ -94,7 +98,7 @@ def untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Unte
         places = {
             number: Place(line.name, rule, stage.name if number else rule)
             for number, stage in enumerate(stages)
-            if not number or stage.name in HANDLERS
+            if number in alive[index] and (not number or stage.name in HANDLERS)
         }
         missing = {n: each for n, each in places.items() if each not in reached}
         if missing and found.chosen[index]:
