@@ -1,13 +1,15 @@
-"""How long `flask rules check` takes for many lines: `python -m benchmarks.rules_check 1000`.
+"""How long `flask rules check` takes: `python -m benchmarks.rules_check 1000` or `… 100 rules`.
 
-Every line has hours of its own, a person of its own and seven rules, which is worse than usual:
-lines of one office share their schedules.
+So many lines: every line has hours of its own, a person of its own and seven rules, which is worse
+than usual, since lines of one office share their schedules. Or one line with so many rules, each
+with a caller list, a schedule, a full destination and a person of its own.
 """
 
 # ruff: noqa: E501 - a rule of the file has one line
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -69,15 +71,43 @@ def many_lines(count: int) -> str:
     )
 
 
+def many_rules(count: int) -> str:
+    """A rules file with one line that has so many rules."""
+
+    def each(text: str) -> str:
+        return "".join(text.format(n=n, open=6 + n % 8, close=14 + n % 9) for n in range(count))
+
+    return (
+        "version: 1\ntimezone: America/New_York\ntransfer: {diversionTreatment: stack}\n"
+        "destinations:\n"
+        + each("  d{n}: {{transferTo: +1919555{n:04}, capacity: 1, person: p{n}}}\n")
+        + "callers:\n"
+        + each("  c{n}: [+1212555{n:04}*]\n")
+        + "schedules:\n"
+        + each("  s{n}: {{hours: {{mon-fri: {open:02}:00-{close:02}:30}}}}\n")
+        + "lines:\n  main:\n    numbers: +19195557000\n    rules:\n"
+        + each(
+            "      - {{when: {{from: c{n}, during: s{n}, busy: d{n}, presence: {{p{n}: [dnd, away]}}}},"
+            " transferTo: d{n}}}\n"
+        )
+        + "    otherwise: d0\nemergency: d0\n"
+    )
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    what = sys.argv[2] if len(sys.argv) > 2 else "lines"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rules.yaml"
-        path.write_text(many_lines(count), encoding="utf-8")
+        path.write_text((many_rules if what == "rules" else many_lines)(count), encoding="utf-8")
         began = time.perf_counter()
         flask = Path(sys.executable).parent / "flask"
         done = subprocess.run([flask, "rules", "check", path], capture_output=True, check=True)
-        print(f"{count} lines: {time.perf_counter() - began:.1f} s")
+        took, usage = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(
+            f"{count} {what}: {took:.1f} s, {usage.ru_utime:.1f} s of CPU, "
+            f"{usage.ru_maxrss // 1024} MB"
+        )
         print(done.stdout.decode().splitlines()[-1])
 
 

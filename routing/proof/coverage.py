@@ -16,10 +16,11 @@ from routing.rules import AnnounceAction, RejectAction
 from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from routing.expectations import Expectation
     from routing.proof.reach import Reach
+    from routing.proof.regions import Region, Space
     from routing.router import Walk
     from routing.rules import RuleSet
 
@@ -85,8 +86,12 @@ class Untested(NamedTuple):
     proposed: str | None
 
 
-def untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Untested]:
+def untested(
+    rules: RuleSet, found: Reach, alive: Sequence[Collection[int]], reached: set[Place]
+) -> Iterator[Untested]:
     """Yield the rules and handlers of a line that calls reach and expectations do not.
+
+    `alive` has for each rule the stages that can be used.
 
     What is reached only when somebody's state changes during a call is left out: neither
     `explain` nor `expect` can show it.
@@ -97,7 +102,7 @@ def untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Unte
         places = {
             number: Place(line.name, rule, stage.name if number else rule)
             for number, stage in enumerate(stages)
-            if not number or stage.name in HANDLERS
+            if number in alive[index] and (not number or stage.name in HANDLERS)
         }
         missing = {n: each for n, each in places.items() if each not in reached}
         if missing and found.chosen[index]:
@@ -112,18 +117,29 @@ def _ways(rules: RuleSet, found: Reach, index: int, wanted: set[int]) -> dict[in
 
     `expect` cannot say that a caller withholds the number.
     """
-    space, line = found.space, found.line
-    plain = [p for p in space.values(CALLER) if is_withheld(p.address) == p.withheld]
-    sayable = space.both(found.chosen[index], space.where(CALLER, plain))
-    ways: dict[int, Witness] = {}
-    for region in (sayable, space.without(found.chosen[index], sayable)):
-        for chosen, part in routes(space, rules, line, index, region, line.numbers[0]):
-            for turn, outcomes in follow(space, chosen, part):
+    space, line, chosen = found.space, found.line, found.chosen[index]
+    sayable = space.both(chosen, _sayable(space))
+    ways = {0: found.witness(sayable or chosen)} if 0 in wanted else {}
+    left = [sayable, chosen]
+    while left and ways.keys() != wanted:
+        region = left.pop(0)
+        for each, part in routes(space, rules, line, index, region, line.numbers[0]):
+            for turn, outcomes in follow(space, each, part):
                 for number in wanted.intersection(turn.progress.used) - ways.keys():
                     ways[number] = found.witness(turn.region, outcomes)
                 if ways.keys() == wanted:
                     return ways
     return ways
+
+
+def _sayable(space: Space) -> Region:
+    """Return the worlds whose caller `expect` can name."""
+    known = "sayable"
+    if known not in space.kept:
+        plain = [p for p in space.values(CALLER) if is_withheld(p.address) == p.withheld]
+        space.kept[known] = space.where(CALLER, plain)
+    region: Region = space.kept[known]
+    return region
 
 
 def _proposal(rules: RuleSet, shown: Witness, place: Place) -> str | None:

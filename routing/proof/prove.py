@@ -35,7 +35,7 @@ from routing.rules import InTurn, RotatingStep, TransferAction
 from routing.words import HANDLERS, OTHERWISE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from routing.expectations import Result
     from routing.rules import Line, RuleSet, Stage, Step
@@ -132,7 +132,7 @@ def _line(
             *(finding for _, finding in dead.unreached(rules, found, sweep)),
             *(f for n, each in enumerate(every[:-1]) if each for f in _idle(found, n, each)),
             *gap,
-            *_untested(rules, found, reached),
+            *_untested(rules, found, [each.stages if each else () for each in every], reached),
         ]
     except TooManyWorldsError:
         alive = tuple(dict.fromkeys(stage for stages in stages_of(line) for stage in stages))
@@ -250,10 +250,12 @@ def _loop(rules: RuleSet, loop: Loop) -> Finding:
     return Finding(severity, "loop", ("lines", line.name, *own), message, first.witness, loop=loop)
 
 
-def _untested(rules: RuleSet, found: Reach, reached: set[Place]) -> Iterator[Finding]:
+def _untested(
+    rules: RuleSet, found: Reach, alive: Sequence[Collection[int]], reached: set[Place]
+) -> Iterator[Finding]:
     """Yield the rules and handlers that can be used and that no expectation reaches."""
     line = found.line
-    for place, index, shown, proposed in untested(rules, found, reached):
+    for place, index, shown, proposed in untested(rules, found, alive, reached):
         handler = place.stage != place.rule
         what = f"{place.stage} of rule {place.rule!r}" if handler else f"rule {place.rule!r}"
         own: tuple[str | int, ...] = ("rules", index) if index < len(line.rules) else (OTHERWISE,)

@@ -71,7 +71,11 @@ class Space:
 
     def both(self, first: Region, second: Region) -> Region:
         """Return the worlds that are in both regions."""
-        return self._walk((first, second), self._met, self._both)
+        pair = (first, second) if first < second else (second, first)
+        end = self._met(pair)
+        if end is None:
+            end = self._both.get(pair)
+        return self._walk(pair) if end is None else end
 
     def _met(self, pair: tuple[Region, Region]) -> Region | None:
         first, second = pair
@@ -210,20 +214,16 @@ class Space:
                 yield each
                 waiting += [child for _, child in self._edges[each]]
 
-    def _walk(
-        self,
-        pair: tuple[Region, Region],
-        ends: Callable[[tuple[Region, Region]], Region | None],
-        known: dict[tuple[Region, Region], Region],
-    ) -> Region:
-        """Work on two regions at once, from the leaves up, each pair of nodes once."""
+    def _walk(self, pair: tuple[Region, Region]) -> Region:
+        """Intersect two regions from the leaves up, each pair of nodes once."""
+        known = self._both
         waiting = [pair]
         while waiting:
             each = waiting[-1]
             if each in known:
                 waiting.pop()
                 continue
-            end = ends(each)
+            end = self._met(each)
             if end is not None:
                 known[each] = end
                 continue
@@ -231,8 +231,8 @@ class Space:
             missing = [pair for _, pair in branches if pair not in known]
             if missing:
                 waiting += missing
-                continue
-            known[each] = self._node(level, [(mask, known[pair]) for mask, pair in branches])
+            else:
+                known[each] = self._node(level, [(mask, known[pair]) for mask, pair in branches])
         return known[pair]
 
     def _branches(
