@@ -75,6 +75,7 @@ FLOODS: dict[str, Callable[[str], Pieces]] = {
     ),
     "a line without end": lambda path: (f"GET {path}?".encode(), ANYTHING, 0),
     "requests": lambda path: (b"", _request("GET", path) * 100, 0),
+    "requests that ask the ledger": lambda _: (b"", _request("GET", "/readyz") * 100, 0),
     "requests of one reading each": lambda path: (
         b"",
         _request("GET", path, "X: " + "x" * 5000, "Y: " + "y" * (8192 - 5053 - len(path))),
