@@ -388,8 +388,8 @@ def dump(route: Route) -> dict[str, Any]:
 
 
 def load(data: dict[str, Any]) -> Route:
-    """Return the route that `dump` wrote."""
-    plain = {key: data[key] for key in _PLAIN}
+    """Return the route that `dump` wrote, perhaps that of an older version."""
+    plain = {key: data[key] for key in _PLAIN if key in data}
     stages = tuple(Stage(each["name"], _load_action(each)) for each in data["stages"])
     trace = RecordedTrace(tuple(TraceStep(**step) for step in data["trace"]))
     turns = tuple(OnTurn(**each) for each in data.get("turns", ()))
