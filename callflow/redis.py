@@ -188,11 +188,16 @@ class RedisLedger:
             pipeline.hgetall(self._key("planned", kind))
             at_once, later = pipeline.execute()
         try:
-            found = [Setting(name, *json.loads(row)) for name, row in at_once.items()]
+            rows: list[tuple[float | None, str, str]] = [
+                (None, name, row) for name, row in at_once.items()
+            ]
             for field, row in later.items():
                 since, _, name = field.partition(" ")
+                rows.append((float(since), name, row))
+            found = []
+            for begins, name, row in rows:
                 value, until = json.loads(row)
-                found.append(Setting(name, value, until, float(since)))
+                found.append(Setting(name, value, until, begins))
         except (ValueError, TypeError) as error:
             raise LedgerError(f"the ledger at {self._place}: {kind} cannot be read") from error
         return sorted(found, key=lambda each: (each.name, each.since is not None, each.since))
