@@ -150,6 +150,9 @@ class Text:
 def mends(text: Text) -> Iterator[Mend]:
     """Yield what may have been meant, likeliest first."""
     yield from _open_quotes(text)
+    opened = text.stop.start
+    if opened and opened[0] < text.stop.line and text.at(opened) in _CLOSER_OF:
+        yield from _unclosed(text, opened)
     for find in _IN_A_LINE:
         for line in dict.fromkeys(text.near):
             yield from find(text, line)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from routing.callers import CallerList
     from routing.countries import PublicHolidays
 
+_CURLY = "\u2000"
+"""The first sign that may be a curly quote."""
 MANY_HINTS = 30
 """Unknown names of one file that get a hint; each hint searches all the names."""
 _MANY_NAMES = 12
@@ -272,7 +274,8 @@ class Record:
 
     def read(self, node: Node, path: Path, context: Context) -> dict[str, Any] | None:
         """Return the values by key; None if the node is no mapping at all."""
-        node = without_dashes(node, path, context.problems)
+        if not isinstance(node, Mapping):
+            node = without_dashes(node, path, context.problems)
         if not isinstance(node, Mapping):
             wrong_kind(node, path, context, self.what, self.fields)
             return None
@@ -419,7 +422,9 @@ def text_of(node: Node, path: Path, context: Context, what: str) -> str | None:
     if not node.text or (node.bare and node.text in {"~", "null"}):
         context.problems.error(node, path, "missing-value", f"nothing is written; expected {what}")
         return None
-    return curly(node, path, context.problems) or node.text
+    if node.text[0] >= _CURLY and node.bare:
+        return curly(node, path, context.problems) or node.text
+    return node.text
 
 
 def wrong_kind(

@@ -140,6 +140,16 @@ def test_the_mend_is_the_one_with_which_the_rules_are_best() -> None:
     assert 'announce: "Our hours: 9 to 5"' in errors_of(sentence)[0].message
 
 
+def test_a_bracket_that_is_open_is_told_where_it_begins_in_a_large_file_too() -> None:
+    more = "".join(f"  d{n}: +19195550101\n" for n in range(6000))
+    text = GOOD.replace("{outside: office}", "{outside: office").replace(
+        "  bo:\n", f"{more}  bo:\n"
+    )
+    (error,) = errors_of(text)
+    assert error.line == text[: text.index("{outside")].count("\n") + 1
+    assert "write `when: {outside: office}`" in error.message
+
+
 # What the parser says -> a text of which it says so.
 THEIRS = {
     "could not find expected ':'": "a: 1\nb\nc: 2\n",
