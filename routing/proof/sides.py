@@ -246,7 +246,7 @@ def _same(before: Any, after: Any) -> bool:
 
 
 _PARTS = (
-    ("week", "zone", "exceptions"),
+    ("week", "zone", "exceptions", "like"),
     ("every", "zone", "start", "members"),
     ("transfer_to", "capacity", "person"),
 )

@@ -221,7 +221,7 @@ def _states(clock: Clock, first: dt.date, days: int) -> Iterator[tuple[int, Hash
             continue
         key = clock.course_of(day.date)
         if key not in alike:
-            edges = sorted({*_edges_on(clock, day)})
+            edges = sorted({day.midnight, *_edges_on(clock, day)})
             alike[key] = [(at - day.midnight, clock.state(instant(at))) for at in edges]
         for second, state in alike[key]:
             yield day.midnight + second, state
@@ -253,8 +253,7 @@ def _calendar(zone: ZoneInfo, first: dt.date, days: int) -> list[_Day]:
 
 
 def _edges_on(clock: Clock, day: _Day) -> Iterator[int]:
-    """Yield the epoch seconds of a day's turns, its start, and a change of the clocks on it."""
-    yield from _at_second(clock.zone, day, 0)
+    """Yield the epoch seconds of a day's turns, and of a change of the clocks on it."""
     for second in clock.turns_on(day.date):
         yield from _at_second(clock.zone, day, second)
     if day.change is not None:

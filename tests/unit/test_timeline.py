@@ -46,10 +46,6 @@ lines:
       - {name: day, when: {during: [day, special]}, followMe: [{transferTo: desk}, {transferTo: [cell, bo]}], onNoAnswer: {transferTo: +19195550109}}
     otherwise: {reject: true}
   other: {numbers: +19195551001, otherwise: {transferTo: +19195550109}}
-  weekly:
-    numbers: +19195551002
-    rules: [{name: early, when: {weekday: [mon, wed-thu]}, transferTo: desk}]
-    otherwise: {transferTo: bo}
 emergency: {reject: true}
 """  # noqa: E501 - a rule of the file has one line
 FIRSTS = [dt.date(2026, 3, 6), dt.date(2026, 10, 1), dt.date(2026, 10, 30), dt.date(2026, 12, 22)]
@@ -67,11 +63,16 @@ def override(state: str, *times: str) -> Override:
 
 
 def test_days_of_the_week_change_at_midnight_of_the_files_zone() -> None:
-    (line,) = reached(SPLIT, "weekly", "2026-03-09", 7).lines  # a Monday
+    text = SPLIT.replace("{during: night}", "{weekday: [mon, wed-thu]}").replace(
+        "{not: {outside: abroad}}", "{from: anonymous}"
+    )
+    (line,) = reached(
+        text.replace("{during: [day, special]}", "{from: anonymous}"), "main", "2026-03-09", 7
+    ).lines  # a Monday
     assert [(each.rule, f"{each.start:%a %H:%M}") for each in line.segments] == [
-        ("early", "Mon 04:00"),  # midnight in New York, in UTC
+        ("night", "Mon 04:00"),  # midnight in New York, in UTC
         ("otherwise", "Tue 04:00"),
-        ("early", "Wed 04:00"),
+        ("night", "Wed 04:00"),
         ("otherwise", "Fri 04:00"),
     ]
 
