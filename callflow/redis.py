@@ -188,16 +188,10 @@ class RedisLedger:
             pipeline.hgetall(self._key("planned", kind))
             at_once, later = pipeline.execute()
         try:
-            rows: list[tuple[float | None, str, str]] = [
-                (None, name, row) for name, row in at_once.items()
-            ]
+            found = [_setting(name, row) for name, row in at_once.items()]
             for field, row in later.items():
                 since, _, name = field.partition(" ")
-                rows.append((float(since), name, row))
-            found = []
-            for begins, name, row in rows:
-                value, until = json.loads(row)
-                found.append(Setting(name, value, until, begins))
+                found.append(_setting(name, row, float(since)))
         except (ValueError, TypeError) as error:
             raise LedgerError(f"the ledger at {self._place}: {kind} cannot be read") from error
         return sorted(found, key=lambda each: (each.name, each.since is not None, each.since))
@@ -389,6 +383,11 @@ def _connect(url: str, place: str, tls: str) -> Any:
 
 def _row(setting: Setting) -> str:
     return json.dumps([setting.value, setting.until])
+
+
+def _setting(name: str, row: str, since: float | None = None) -> Setting:
+    value, until = json.loads(row)
+    return Setting(name, value, until, since)
 
 
 def _place(url: str) -> str:
