@@ -82,6 +82,7 @@ class Account:
         self._shared = shared
         self._file = Path(folder, "numbers.json") if folder else None
         self._mine = self._seen = Verdict()
+        self._was_refused = False
         self._asked_at = self._looked_at = -math.inf
         self._asks = False
         self._is_known = False
@@ -132,9 +133,18 @@ class Account:
             return False
         if now - self._asked_at > _REMEMBERED:
             self._asked_at = now
-            with contextlib.suppress(CatapultError):  # `heard` has noted it
-                client.list_numbers(timeout=_TIMEOUT, most_pages=1)
-        return self._mine.is_refusal
+            self._was_refused = self._refuses(client)
+        return self._was_refused
+
+    def _refuses(self, client: Client) -> bool:
+        """Ask, and return whether that is refused: one resource may be, and the account is not."""
+        try:
+            client.list_numbers(timeout=_TIMEOUT, most_pages=1)
+        except AccountError:
+            return True
+        except CatapultError:
+            return self._mine.is_refusal
+        return False
 
     def numbers(self, rules: RuleSet | None) -> Numbers | None:
         """Return how the account's numbers and those of the rules go together, if it is known."""

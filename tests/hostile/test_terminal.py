@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,8 @@ def told(_stubbed: Service) -> dict[str, str]:
     for bad in BAD:
         if bad.isprintable() or "\ud800" in bad:
             continue
-        ledger.set(OVERRIDE, Setting(f"schedule {bad}", f"open {bad}", None))
-        ledger.set(PRESENCE, Setting(f"person {bad}", f"away {bad}", None))
+        ledger.set(OVERRIDE, Setting(f"schedule {bad}", f"open {bad}", None), time.time())
+        ledger.set(PRESENCE, Setting(f"person {bad}", f"away {bad}", None), time.time())
     ledger.close()
     return {name: service.env[name] for name in ("LEDGER_URL", "ROUTING_RULES")}
 

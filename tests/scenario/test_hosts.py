@@ -230,7 +230,7 @@ class TestDynos:
     def test_the_dyno_that_serves_has_its_own(self, tmp_path: Path) -> None:
         env = {"DYNO": "web.1", "LEDGER_URL": f"sqlite:///{tmp_path}/l"}
         assert run("flask", "presence", "set", "ana", "busy", env=env).returncode == 0
-        assert "ana: busy" in run("flask", "presence", "list", env=env).stdout
+        assert "ana is busy" in run("flask", "presence", "list", env=env).stdout
 
     def test_redis_serves_every_dyno(self) -> None:
         with RedisServer() as redis:
