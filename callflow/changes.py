@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-from callflow import agenda
+from callflow import agenda, clock
 from callflow.record import DIALED, SENDING
 from routing import route as routes
 from routing.words import BUSY
@@ -32,7 +31,7 @@ def together(*changes: Change) -> Change:
 
 def noted(kind: str, **data: Any) -> Change:
     """Add a line to the journal."""
-    return lambda record: record.note(time.time(), kind, **data)
+    return lambda record: record.note(clock.now(), kind, **data)
 
 
 def moved(trigger: str) -> Change:
@@ -46,7 +45,7 @@ def moved(trigger: str) -> Change:
 
 def over(because: str) -> Change:
     """Note that the call is over."""
-    return lambda record: record.end(time.time(), because)
+    return lambda record: record.end(clock.now(), because)
 
 
 def decided(chosen: Route, digest: str, at: float, facts: Facts) -> Change:
@@ -80,7 +79,7 @@ def answered_by_us() -> Change:
     """Note that we have answered the call; its answer event is awaited."""
 
     def change(record: Record) -> None:
-        record.answered_by_us_at = time.time()
+        record.answered_by_us_at = clock.now()
         record.note(record.answered_by_us_at, "answered-by-us")
 
     return change
@@ -91,7 +90,7 @@ def found_busy() -> Change:
 
     def change(record: Record) -> None:
         record.outcome = BUSY
-        record.note(time.time(), "outcome", outcome=BUSY, cause="at capacity")
+        record.note(clock.now(), "outcome", outcome=BUSY, cause="at capacity")
 
     return change
 
@@ -100,7 +99,7 @@ def dialed(leg: Leg, leg_id: str | None) -> Change:
     """Note that a leg is under way; its first event may have come before."""
 
     def change(record: Record) -> None:
-        mine, now = record.leg(leg.token), time.time()
+        mine, now = record.leg(leg.token), clock.now()
         if mine is None:
             return
         mine.leg_id = leg_id or mine.leg_id
@@ -117,7 +116,7 @@ def ended(leg: Leg, outcome: str | None, cause: str) -> Change:
     """Note that a leg is over."""
 
     def change(record: Record) -> None:
-        now = time.time()
+        now = clock.now()
         record.note(now, "leg-ended", destination=leg.destination, outcome=outcome, cause=cause)
         record.ended(leg.token, outcome, cause, now)
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from callflow import clock
 from callflow.patience import GONE, CallGoneError, GaveUpError
 from catapult.errors import CallNotActiveError, CatapultError, RefusedError, UnknownOutcomeError
 
@@ -88,7 +89,7 @@ class LegSearch:
         `call` is the caller's call, None if it is over. Raises NotKnownError if the platform's
         answers do not tell.
         """
-        since = time.monotonic() - max(time.time() - last_sent(self._leg), 0.0)
+        since = time.monotonic() - max(clock.now() - last_sent(self._leg), 0.0)
         found = self.found(call, since)
         if found is None or "" in found:
             raise NotKnownError("the list of calls does not tell what became of the leg")
@@ -129,7 +130,7 @@ class LegSearch:
             )
             if any(each.id == call.id for each in listed or ()):
                 began = call.start_time.timestamp() if call.start_time else self._seen_at
-                age = time.time() - min(began, self._seen_at)
+                age = clock.now() - min(began, self._seen_at)
                 self.lag = min(max(age, 0.0) + _MARGIN, LONGEST_LAG)
         return self.lag
 
@@ -146,7 +147,7 @@ class Doubt:
 
 def left_behind(leg: Leg) -> Doubt:
     """Return the doubt about a request of which nobody has noted what became of it."""
-    ago = time.time() - last_sent(leg)
+    ago = clock.now() - last_sent(leg)
     return Doubt(UnknownOutcomeError("a worker was lost"), time.monotonic() - max(ago, 0.0))
 
 
@@ -189,7 +190,7 @@ class Once:
         except GaveUpError as error:
             error.is_unsent = doubt is None
             if doubt is not None:
-                error.under_way_until = time.time() - (time.monotonic() - doubt.since)
+                error.under_way_until = clock.now() - (time.monotonic() - doubt.since)
             error.list_lag = self._search.lag
             raise
 
@@ -205,7 +206,7 @@ class Once:
                 break
             complete = self._search.lag and doubt.since + self._search.lag
             self._patience.wait(doubt.error, complete, _GLANCE, unless=self._told)
-        if not made and time.time() - self._leg.started_at > _LONGEST_FAILURE:
+        if not made and clock.now() - self._leg.started_at > _LONGEST_FAILURE:
             raise RefusedError(f"the request failed again and again: {doubt.error}")
         return made
 

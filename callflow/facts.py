@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from callflow import agenda, changes
+from callflow import agenda, changes, clock
 from callflow.ledger import OVERRIDE, PRESENCE, UnknownCallError, of_known
 from callflow.patience import CallGoneError
 from routing.conditions import Facts
@@ -62,7 +62,7 @@ class FactFinder:
         now = time.monotonic()
         for kind, needed in ((PRESENCE, rules.persons), (OVERRIDE, _has_overrides(rules))):
             if needed and now - self._settings.get(kind, _NEVER)[0] > _CACHED:
-                found = self._ledger.settings(kind, time.time())
+                found = self._ledger.settings(kind, clock.now())
                 self._settings[kind] = (now, {each.name: each.value for each in found})
 
     def facts(self, rules: RuleSet, to: str, in_progress: Callable[[str], int]) -> Facts:
@@ -80,7 +80,7 @@ class FactFinder:
 
     def unsure(self, facts: Facts) -> list[str]:
         """Return the destinations that seem busy and were not looked at for a while."""
-        now = time.time()
+        now = clock.now()
         return [name for name in facts.busy if abs(now - self._looked.get(name, _NEVER[0])) > _SURE]
 
     def look_at(self, destinations: list[str], patience: Patience) -> None:
@@ -93,7 +93,7 @@ class FactFinder:
                     if leg.destination == name and _is_stale(leg) and looked < _LOOKS:
                         looked += 1
                         self._look_at(call_id, leg, patience)
-            self._looked[name] = time.time()
+            self._looked[name] = clock.now()
 
     def _limits(self, rules: RuleSet, to: str) -> dict[str, int]:
         """Return the capacities that may count for a call to a number, by destination."""
@@ -112,10 +112,10 @@ class FactFinder:
     def _look_at(self, call_id: str, leg: Leg, patience: Patience) -> None:
         try:
             patience.look(leg.leg_id or call_id)
-            found = changes.of_leg(leg, checked_at=time.time())
+            found = changes.of_leg(leg, checked_at=clock.now())
         except CallGoneError:
             lost = changes.ended(leg, None, "its hangup was never reported")
-            found = changes.together(lost, lambda record: agenda.reckon(record, time.time()))
+            found = changes.together(lost, lambda record: agenda.reckon(record, clock.now()))
         with suppress(UnknownCallError):
             self._ledger.update(call_id, of_known(lambda record, _: found(record)))
 
@@ -127,4 +127,4 @@ def _has_overrides(rules: RuleSet) -> bool:
 
 def _is_stale(leg: Leg) -> bool:
     heard = max(leg.started_at, leg.answered_at or 0.0, leg.checked_at or 0.0)
-    return leg.is_open and time.time() - heard > _BELIEVED
+    return leg.is_open and clock.now() - heard > _BELIEVED

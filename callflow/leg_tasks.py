@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from callflow import agenda, changes
+from callflow import agenda, changes, clock
 from callflow.doubt import LONGEST_LAG, LegSearch, NotKnownError, last_sent
 from callflow.ledger import of_known
 from callflow.patience import CallGoneError
@@ -55,7 +54,7 @@ class LegTasks:
             return changes.ended(leg, NO_ANSWER, "it is not there")
         try:
             if job.patience.look(leg_id).is_active:
-                return lambda record: record.answered(leg.token, leg_id, time.time())
+                return lambda record: record.answered(leg.token, leg_id, clock.now())
         except CallGoneError as error:
             return changes.ended(leg, NO_ANSWER, str(error))
         if not self._ledger.update(job.call_id, of_known(lambda it, _: _has_rung_out(it, leg))):
@@ -85,7 +84,7 @@ class LegTasks:
                 job.patience.look(job.leg.leg_id or "")
             except CallGoneError as error:
                 return changes.ended(job.leg, None, str(error))
-        return changes.of_leg(job.leg, checked_at=time.time())
+        return changes.of_leg(job.leg, checked_at=clock.now())
 
     def _check_parted(self, job: Job) -> Change:
         """Look after a caller of whom nothing was heard since the destination hung up."""
@@ -97,7 +96,7 @@ class LegTasks:
 
         def declined(record: Record) -> None:  # while it listened: they were never joined
             record.outcome, record.doubt = REJECTED, True
-            record.note(time.time(), "outcome", outcome=REJECTED, cause="left during the whisper")
+            record.note(clock.now(), "outcome", outcome=REJECTED, cause="left during the whisper")
             record.move("declined")
 
         return declined
@@ -108,7 +107,7 @@ class LegTasks:
             job.patience.play(job.leg.leg_id or "", Audio(**(job.leg.whisper or {})), tag=WHISPER)
         except (RefusedError, CallGoneError) as error:
             return _winner_lost(job, error)
-        return changes.of_leg(job.leg, whispered_at=time.time())
+        return changes.of_leg(job.leg, whispered_at=clock.now())
 
     def _join(self, job: Job) -> Change:
         """Join the caller with the winner of a ring group."""
@@ -141,7 +140,7 @@ def _search(job: Job) -> LegSearch:
 
 def _may_ring(leg: Leg) -> bool:
     """Whether a leg of which nothing was heard may still ring: we gave those we called a limit."""
-    return not leg.created or time.time() < last_sent(leg) + leg.ring + LONGEST_LAG
+    return not leg.created or clock.now() < last_sent(leg) + leg.ring + LONGEST_LAG
 
 
 def _winner_lost(job: Job, error: Exception) -> Change:

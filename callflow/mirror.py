@@ -15,6 +15,7 @@ from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from callflow import clock
 from callflow.background import Seldom
 from callflow.copies import State
 from callflow.ledger import (
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_CLOCK = 1.0
+"""Seconds between two questions for the time by the shared ledger."""
 _INTERVAL = 0.2
 """Seconds between two looks at the ledger: whether it is back, and whether the copies hold."""
 _GRACE = 1.0
@@ -56,6 +59,9 @@ class SharedLedger(Ledger, Protocol):
 
     def restore(self, kind: str, setting: Setting) -> None:
         """Set what was set before the data were lost, unless one that begins then is set now."""
+
+    def clock(self) -> float:
+        """Return the time by the ledger's own clock, in epoch seconds."""
 
     def versions(self, call_ids: Sequence[str]) -> dict[str, tuple[int, bool]]:
         """Return the version of each record, 0 for a call that is not known, and if it is ours.
@@ -86,6 +92,7 @@ class MirroredLedger:
         self._tell = Seldom(tell, _MOST_LINES)
         self._lock = threading.Lock()
         self._away = self._copies_failed = False
+        self._followed_at = -_CLOCK
         self._because = ""
         self._settled_at = 0.0
         self._mark: str | None = None
@@ -95,6 +102,8 @@ class MirroredLedger:
 
     def start(self, loops: Loops) -> None:
         """Begin to look after the copies."""
+        with suppress(LedgerError):
+            self._follow_clock()
         loops.every("mirror", _INTERVAL, self.look)
         loops.every("news", _INTERVAL, self._hear)
 
@@ -291,7 +300,7 @@ class MirroredLedger:
             if there <= shared:
                 become(record, copy)
             else:
-                merge(record, deepcopy(copy), time.time())
+                merge(record, deepcopy(copy), clock.now())
             record.version = max(there, version)
             record.entries = list(entries)
             return record
@@ -319,6 +328,12 @@ class MirroredLedger:
             if self._is_there():  # else that it is away is noticed, and told, by `look`
                 raise
 
+    def _follow_clock(self) -> None:
+        """Ask now and then what time it is by the shared ledger: its hosts differ."""
+        if time.monotonic() - self._followed_at > _CLOCK:
+            self._followed_at, asked_at = time.monotonic(), time.time()
+            clock.follow(self._shared.clock(), asked_at)
+
     def look(self, beat: Beat = lambda: True) -> None:
         """See whether the shared ledger is there; bring back what it lacks, learn what is new.
 
@@ -326,7 +341,8 @@ class MirroredLedger:
         """
         try:
             self._shared.ping()
-            self._shared.due(time.time(), _DUE)
+            self._follow_clock()
+            self._shared.due(clock.now(), _DUE)
             self._compare(beat)
             self._learn()
         except LedgerError as error:
@@ -376,7 +392,7 @@ class MirroredLedger:
         self._elsewhere_at = time.monotonic()
 
     def _learn_settings(self, kind: str, *, has_lost_data: bool) -> None:
-        now, none = time.time(), list[Setting]()
+        now, none = clock.now(), list[Setting]()
         if has_lost_data:
             for setting in self._copy(lambda: self._copies.standing(kind, now), none):
                 self._shared.restore(kind, setting)

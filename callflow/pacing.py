@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from callflow import clock
+
 if TYPE_CHECKING:
     from callflow.ledger import Ledger
 
@@ -42,7 +44,7 @@ class Pacer:
 
     def turn(self) -> float | None:
         """Return in how many seconds the next request may go out; None if the queue is full."""
-        now = time.time()
+        now = clock.now()
         slot = self._ledger.slot("requests", self._gap, now, _QUEUE)
         return None if slot is None else slot - now
 

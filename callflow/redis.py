@@ -21,6 +21,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from callflow import clock
 from callflow import redis_scripts as scripts
 from callflow.agenda import wake_at
 from callflow.ledger import ContendedError, LedgerError, Setting, in_force
@@ -115,7 +116,7 @@ class RedisLedger:
         return in_progress
 
     def _write(self, record: Record, told: dict[str, Any]) -> bool:
-        now, wake = time.time(), wake_at(record)
+        now, wake = clock.now(), wake_at(record)
         told |= {
             "write": secrets.token_hex(8),
             "next": str(record.version),
@@ -155,7 +156,7 @@ class RedisLedger:
 
     def in_progress(self) -> dict[str, int]:
         """Return the number of legs in progress by destination."""
-        found = self._run(self._in_progress, repr(time.time()))
+        found = self._run(self._in_progress, repr(clock.now()))
         return dict(zip(found[::2], found[1::2], strict=True))
 
     def calls_to(self, destination: str) -> list[str]:
@@ -278,6 +279,12 @@ class RedisLedger:
 
     def tidy(self) -> None:
         """Do nothing: Redis looks after itself."""
+
+    def clock(self) -> float:
+        """Return the time by the server's own clock, in epoch seconds."""
+        with self._asking():
+            seconds, microseconds = self._db.time()
+        return float(seconds + microseconds / 1e6)
 
     def ping(self) -> None:
         """Raise LedgerError if the ledger cannot be written."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 
-from callflow import agenda, changes
+from callflow import agenda, changes, clock
 from callflow.doubt import NotWantedError, Once, last_sent, left_behind
 from callflow.ledger import UnchangedError, UnknownCallError, of_known
 from callflow.leg_tasks import LegTasks
@@ -153,7 +152,7 @@ class Tasks:
             raise CallGoneError("it is not an incoming call")
 
         def change(record: Record) -> None:
-            record.checked_at = time.time()
+            record.checked_at = clock.now()
             if call.is_active:
                 record.note(record.checked_at, "answer-event-lost")
                 record.move("answered")
@@ -367,7 +366,7 @@ class Tasks:
 
         def announcing(record: Record) -> None:
             record.move("announcing")
-            record.announced_until = time.time() + agenda.LONGEST_ANNOUNCEMENT
+            record.announced_until = clock.now() + agenda.LONGEST_ANNOUNCEMENT
             if record.announced:
                 record.move("announced")
 
@@ -434,7 +433,7 @@ class _LegWatch:
 
     def sending(self) -> None:
         """Note that the request goes out now, unless the record says so already."""
-        now, leg = time.time(), self._leg
+        now, leg = clock.now(), self._leg
         is_again, self._is_again = self._is_again, True
         if not (is_again or leg.unsent) and 0 <= now - last_sent(leg) < _NOTED:
             return
@@ -456,7 +455,7 @@ def _leg(record: Record, attempt: Attempt, destination: Destination, *, created:
         reason=attempt.reason_for(destination),
         request=request,
         ring=routes.ring_of(destination),
-        started_at=time.time(),
+        started_at=clock.now(),
         created=created,
         whisper=to_builtins(whisper) if whisper else None,
     )

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from callflow import clock
 from callflow.background import Seldom, place_of
 from callflow.ledger import LedgerError
 from callflow.setback import TOLERATED
@@ -49,7 +50,7 @@ class Timers:
         self._worker = worker
         self._tell = Seldom(tell, most=10)
         self._longest = longest
-        self._latest = time.time()
+        self._latest = clock.now()
         self._is_closed = False
         self._crew = _Crew()
         self._resting: dict[str, _Rest] = {}
@@ -68,7 +69,7 @@ class Timers:
         if self._is_closed:
             return
         self._leave_stuck()
-        now = time.time()
+        now = clock.now()
         if now < self._latest - TOLERATED:  # whoever waits, waits longer since the clock was set
             calls = self._ledger.due(math.inf, _EVERYBODY)
         else:  # those that rest are due, too, and must not hide the others

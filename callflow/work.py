@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from callflow import agenda, changes, setback
+from callflow import agenda, changes, clock, setback
 from callflow.facts import NoRulesError
 from callflow.ledger import LedgerError, UnchangedError, UnknownCallError, of_known
 from callflow.pacing import Pacer
@@ -148,7 +148,7 @@ class Worker:
         """
 
         def change(record: Record, in_progress: Callable[[str], int]) -> _Taken | None:
-            now, holder = time.time(), record.holder
+            now, holder = clock.now(), record.holder
             is_mended = (fact is None or setback.was_ahead(record, now)) and setback.mend(
                 record, now
             )
@@ -202,18 +202,18 @@ class Worker:
         may have taken it, one in the ledger and one in its copy, and one of them finds out so.
         """
         was_taken_over = record.doubt and record.retries > 0
-        ahead = time.time() - time.monotonic()
+        ahead = clock.now() - time.monotonic()
         end = min(record.held_until - ahead, time.monotonic() + agenda.LEASE)
 
         def hold(seconds: float) -> None:
             nonlocal end, ahead
-            now, clock = time.monotonic(), time.time()
-            is_sure = now + seconds + 0.5 <= end and abs(clock - now - ahead) < _STEP
+            now, wall = time.monotonic(), clock.now()
+            is_sure = now + seconds + 0.5 <= end and abs(wall - now - ahead) < _STEP
             if is_sure and not was_taken_over:
                 return
             length = max(agenda.LEASE, seconds + 1.0)
-            end, ahead = now + length, clock - now
-            extend = of_known(lambda record, _: _extend(record, me, clock + length))
+            end, ahead = now + length, wall - now
+            extend = of_known(lambda record, _: _extend(record, me, wall + length))
             if not self._ledger.update(record.call_id, extend):
                 raise TakenOverError
 
@@ -258,13 +258,13 @@ def _give_back(record: Record, because: str, *, is_refusal: bool) -> None:
     if record.given_back > 1:
         _try_later(record, because, is_refusal=is_refusal)
         return
-    record.note(time.time(), "gave-up", because=because)
+    record.note(clock.now(), "gave-up", because=because)
     record.move("not routed")
     record.doubt = True
 
 
 def _try_later(record: Record, because: str, *, is_refusal: bool) -> None:
-    now, pause = time.time(), agenda.RETRY
+    now, pause = clock.now(), agenda.RETRY
     if is_refusal:
         pause = min(pause * 2.0**record.retries, agenda.LONGEST_RETRY)
     record.retries += 1

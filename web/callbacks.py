@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
@@ -14,6 +13,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from callflow import clock
 from callflow.ledger import UnknownLegError
 from callflow.work import NotRoutedError
 from catapult.events import BadEventError, parse_post, parse_query
@@ -76,7 +76,7 @@ class Callbacks:
             if refused:
                 return refused
         self._hosts.look(environ.get("HTTP_HOST"))
-        now = time.time()
+        now = clock.now()
         try:
             event = _event(environ)
             if token is not None and event.call_id:
