@@ -28,6 +28,7 @@ renewed before each request that could outlast it.
 - An event is lost: a state lasts too long. A watchdog of the agenda asks the platform.
 - The answer to a request is lost: the request is repeated only after proof (`doubt`).
 - Redis dies: copies of the calls that this host works on stand in (`mirror`, `copies`, `merge`).
+- Hosts differ in their clocks: `clock` follows the ledger's.
 - The clock steps: moments lie too far ahead. `setback` brings them back.
 
 ## What must be changed together
