@@ -161,7 +161,7 @@ def test_the_chart_has_bars_as_long_as_their_values() -> None:
 
 
 def test_the_cpu_of_a_tree_includes_a_child_that_has_ended() -> None:
-    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    burn = "import time\nwhile time.process_time() < 0.4: pass"
     rest = (
         f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])\n"
         "print(flush=True); input()"
