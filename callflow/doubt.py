@@ -21,7 +21,7 @@ repeated. See docs/adr/0021-a-request-in-doubt.md.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from callflow import clock
 from callflow.patience import GONE, CallGoneError, GaveUpError
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from callflow.patience import Patience
     from callflow.record import Leg
     from catapult.wire import CallResource
-
-T = TypeVar("T")
 
 LONGEST_LAG = 6.0
 """Seconds after which the list of calls is taken to show every call. No page says how late it may
@@ -89,8 +87,7 @@ class LegSearch:
         `call` is the caller's call, None if it is over. Raises NotKnownError if the platform's
         answers do not tell.
         """
-        since = time.monotonic() - max(clock.now() - last_sent(self._leg), 0.0)
-        found = self.found(call, since)
+        found = self.found(call, _sent_at(self._leg))
         if found is None or "" in found:
             raise NotKnownError("the list of calls does not tell what became of the leg")
         return found[0] if found else None
@@ -147,13 +144,17 @@ class Doubt:
 
 def left_behind(leg: Leg) -> Doubt:
     """Return the doubt about a request of which nobody has noted what became of it."""
-    ago = clock.now() - last_sent(leg)
-    return Doubt(UnknownOutcomeError("a worker was lost"), time.monotonic() - max(ago, 0.0))
+    return Doubt(UnknownOutcomeError("a worker was lost"), _sent_at(leg))
 
 
 def last_sent(leg: Leg) -> float:
     """Return when the request for a leg was last sent (epoch seconds), at most a moment early."""
     return max(leg.started_at, leg.sent_at or 0.0)
+
+
+def _sent_at(leg: Leg) -> float:
+    """Return the same in monotonic seconds, and never a moment to come."""
+    return time.monotonic() - max(clock.now() - last_sent(leg), 0.0)
 
 
 class Once:

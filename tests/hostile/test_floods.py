@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.hostile.flood import FLOODS
-from tests.scenario.rules import PLAIN, RULES
-from tests.service import PROJECT, Service, event, new_call_id
+from tests.hostile.timing import slowest_of
+from tests.scenario.rules import RULES
+from tests.service import PROJECT, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,16 +39,6 @@ def flooded(service: Service, name: str) -> Iterator[None]:
             assert process.poll() is None
         finally:
             process.kill()
-
-
-def slowest_of(service: Service, times: int) -> float:
-    """Route calls, each over a connection of its own; return the longest time one took."""
-    took = []
-    for _ in range(times):
-        begun = time.monotonic()
-        assert service.post(event("answer", new_call_id(), PLAIN)).status_code == 200
-        took.append(time.monotonic() - begun)
-    return max(took)
 
 
 @pytest.mark.xdist_group("flood")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
+from tests.hostile.timing import slowest_of
 from tests.scenario.rules import PLAIN, RULES
-from tests.service import CALLBACKS, PAIRS, Service, event, new_call_id
+from tests.service import CALLBACKS, PAIRS, Service, event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,16 +85,6 @@ class Crowd:
     def __exit__(self, *_exception: object) -> None:
         for sock in self.socks:
             sock.close()
-
-
-def slowest_of(service: Service, times: int) -> float:
-    """Route calls, each over a connection of its own; return the longest time one took."""
-    took = []
-    for _ in range(times):
-        begun = time.monotonic()
-        assert service.post(event("answer", new_call_id(), PLAIN)).status_code == 200
-        took.append(time.monotonic() - begun)
-    return max(took)
 
 
 @pytest.mark.xdist_group("slow")
